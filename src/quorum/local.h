@@ -1,0 +1,62 @@
+// The local quorum: one process, one voter, `__cluster_metadata-0` on its own disk, as Kafka's KRaft lays it
+// out, so that either opens the other's directory.
+//
+//   bootstrap.checkpoint                              what a fresh cluster starts from (4.3 writes it; kept)
+//   __cluster_metadata-0/
+//     00000000000000000000.log .index .timeindex …    the log (src/log)
+//     <20 digits>-<10 digits>.checkpoint              snapshots: end offset, epoch; header, records, footer
+//     00000000000000000000-0000000000.checkpoint      the first one: kraft.version and the voters
+//     quorum-state                                    JSON: who led last, and in which epoch
+//     partition.metadata                              the topic id AAAAAAAAAAAAAAAAAAAAAQ
+//
+// Each start is a new epoch: it opens with one control batch of LeaderChange, and, where kraft.version is 1,
+// KRaftVersion and KRaftVoters. Only then may anything be appended.
+// Always holds: everything below the high watermark was synced; a torn tail was never acknowledged and is
+// cut.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "env/clock.h"
+#include "env/filesystem.h"
+#include "quorum/quorum.h"
+
+namespace moldau::quorum {
+
+inline constexpr const char* kMetadataFolder = "__cluster_metadata-0";
+
+struct LocalOptions {
+  std::string directory;  // the log directory that holds __cluster_metadata-0: metadata.log.dir, or the first
+  BrokerId node_id{1};
+  Uuid directory_id;  // of `directory`, from its meta.properties
+  // Where Kafka's controller would listen; written into the voters of a fresh directory.
+  Voter::Endpoint controller_endpoint{"CONTROLLER", "localhost", 9093};
+  std::uint64_t segment_bytes = 1u << 30;             // metadata.log.segment.bytes
+  std::uint64_t bytes_between_snapshots = 20u << 20;  // metadata.log.max.record.bytes.between.snapshots
+  std::int64_t snapshot_interval_ms = 3'600'000;      // metadata.log.max.snapshot.interval.ms; 0: never
+};
+
+// What opening found, for the start-up's words.
+struct LocalReport {
+  bool fresh = false;           // there was no metadata log; it was made
+  std::uint64_t bytes_cut = 0;  // a torn tail
+  std::string cut_reason;       // why, if bytes_cut > 0
+  LeaderEpoch epoch{0};         // the one that this start began
+  std::optional<SnapshotId> snapshot;
+};
+
+class LocalQuorum : public Quorum {
+ public:
+  // Opens the log, or makes it with `bootstrap` records (a fresh cluster's features) as its first ones.
+  // kCorrupt: a log that lost more than a tail; kUnsupported: a voter set that is not this node alone.
+  static Result<std::unique_ptr<LocalQuorum>> open(env::FileSystem& files, const env::Clock& clock,
+                                                   LocalOptions options, std::span<const Bytes> bootstrap);
+  virtual const LocalReport& report() const = 0;
+};
+
+}  // namespace moldau::quorum
