@@ -45,6 +45,7 @@ struct DirEntry {
   std::string name;  // without folder
   bool is_directory = false;
   std::uint64_t size = 0;
+  std::int64_t modified_ms = 0;  // wall clock of the last write to it
 
   bool operator==(const DirEntry&) const = default;
 };
