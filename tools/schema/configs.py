@@ -26,7 +26,6 @@ class Config:
     name: str
     type: str
     default: str | None = None  # None = null
-    required: bool = False
     low: str | None = None
     high: str | None = None
     also: str | None = None  # one value that is allowed besides the range
@@ -94,9 +93,7 @@ def parse_config(line):
     config = Config(words[0], words[1])
     if config.type not in TYPES:
         raise DefError(f"unknown type {config.type}")
-    if words[2] == "required":
-        config.required = True
-    elif words[2] != "null":
+    if words[2] != "null":
         config.default = "" if words[2] == '""' else words[2]
     parse_attributes(config, words[3:])
     return config
@@ -165,7 +162,6 @@ def cpp_config(config):
         f".name = {cpp_text(config.name)}",
         f".type = Type::k{config.type.capitalize()}",
         f".default_value = {cpp_text(config.default) if config.default is not None else 'std::nullopt'}",
-        f".required = {str(config.required).lower()}",
         f".check = Check{{.low = {cpp_number(config.low, config)}, .high = {cpp_number(config.high, config)}, "
         f".also = {cpp_number(config.also, config)}, .choices = {cpp_list(config.choices)}, "
         f".any_case = {str(config.any_case).lower()}, .kinds = {' | '.join(f'Check::{c}' for c in config.checks) or '0'}}}",
