@@ -32,6 +32,7 @@ class FetchLoad {
 
  private:
   Status connect();
+  Status next_phase();
   Status ask(Reader& reader);
   Status take_reply(Reader& reader, ByteView bytes);
   Status take_partition(Reader& reader, const FetchedPartition& fetched);
@@ -44,6 +45,8 @@ class FetchLoad {
   Poller poller_;
   std::vector<Reader> readers_;
   FetchReply reply_;
+  std::int64_t end_ns_ = 0;  // of the present phase: warming up, counting, draining
+  bool sending_ = true;
   Histogram latency_;
 };
 
@@ -115,13 +118,27 @@ Status FetchLoad::take_reply(Reader& reader, ByteView bytes) {
   return {};
 }
 
+Status FetchLoad::next_phase() {
+  if (!sending_)
+    return fail(ErrorKind::kIo, "expected all replies within 60 s of the last request, some are missing");
+  if (meter_.counting()) {
+    sending_ = false;
+    end_ns_ = now_ns() + 60 * kSecond;
+    return {};
+  }
+  TRY(meter_.begin());
+  latency_.clear();
+  end_ns_ = now_ns() + static_cast<std::int64_t>(options_.seconds * kSecond);
+  return {};
+}
+
 Result<Report> FetchLoad::run() {
   TRY(connect());
-  std::int64_t end_ns = now_ns() + static_cast<std::int64_t>(options_.warmup_seconds * kSecond);
+  end_ns_ = now_ns() + static_cast<std::int64_t>(options_.warmup_seconds * kSecond);
   std::size_t waiting = readers_.size();
-  bool sending = true;
   while (waiting > 0) {
-    for (const Ready& ready : poller_.wait(end_ns)) {
+    if (now_ns() >= end_ns_) TRY(next_phase());
+    for (const Ready& ready : poller_.wait(end_ns_)) {
       Reader& reader = readers_[ready.index];
       Status status;
       TRY(reader.connection.flush());
@@ -131,23 +148,14 @@ Result<Report> FetchLoad::run() {
       TRY(reader.connection.receive([&](ByteView bytes) { status = take_reply(reader, bytes); }));
       TRY(status);
       if (reader.waiting) continue;
-      sending = sending && !(meter_.counting() && options_.requests > 0 &&
-                             meter_.work.requests + static_cast<std::int64_t>(waiting) > options_.requests);
-      if (sending)
-        TRY(ask(reader));
-      else
+      sending_ = sending_ && !(meter_.counting() && options_.requests > 0 &&
+                               meter_.work.requests + static_cast<std::int64_t>(waiting) > options_.requests);
+      if (!sending_) {
         --waiting;
-    }
-    if (now_ns() < end_ns) continue;
-    if (meter_.counting()) {
-      if (!sending)
-        return fail(ErrorKind::kIo, "expected all replies within 60 s of the last request, some are missing");
-      sending = false;
-      end_ns = now_ns() + 60 * kSecond;
-    } else {
-      TRY(meter_.begin());
-      latency_.clear();
-      end_ns = now_ns() + static_cast<std::int64_t>(options_.seconds * kSecond);
+        continue;
+      }
+      TRY(ask(reader));
+      poller_.watch_output(reader.connection.fd(), ready.index, reader.connection.has_output());
     }
   }
   TRY(meter_.end());
