@@ -125,7 +125,10 @@ std::optional<std::string> unknown_name(Scope scope, const Layer& overrides) {
 // has those.
 Status check_group_bounds(const BrokerValues& values, const std::string& name, std::int64_t number) {
   const auto dot = name.find('.');
-  const std::string kind = "group." + name.substr(0, dot), rest = name.substr(dot);
+  const std::string kind = "group." + name.substr(0, dot);
+  std::string rest = name.substr(dot);
+  if (rest.starts_with(".num."))
+    rest.erase(0, 4);  // streams.num.standby.replicas: group.streams.max.standby.replicas
   if (const std::string low = kind + ".min" + rest; find(Scope::kBroker, low) && number < values.number(low))
     return invalid(name + " must be greater than or equal to " + low);
   if (const std::string high = kind + ".max" + rest;
@@ -146,13 +149,36 @@ Status check_group_sessions(const BrokerValues& values, const Layer& overrides) 
   return {};
 }
 
+// Whether brackets and escapes of a regular expression are closed. The rest shows when it is compiled, for
+// matching.
+bool is_closed_pattern(std::string_view pattern) {
+  int groups = 0;
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\' && ++i == pattern.size()) return false;
+    if (c == '\\') continue;
+    if (in_class) {
+      in_class = c != ']';
+    } else if (c == '[') {
+      in_class = true;
+    } else if (c == '(') {
+      ++groups;
+    } else if (c == ')' && --groups < 0) {
+      return false;
+    }
+  }
+  return groups == 0 && !in_class;
+}
+
 // ClientMetricsConfigs: parameter=pattern, the parameter one of six.
 bool is_match_pattern(std::string_view pattern) {
   constexpr std::array<std::string_view, 6> kParameters = {"client_instance_id",    "client_id",
                                                            "client_software_name",  "client_software_version",
                                                            "client_source_address", "client_source_port"};
   const auto equals = pattern.find('=');
-  return equals != std::string_view::npos && contains(kParameters, trim(pattern.substr(0, equals)));
+  return equals != std::string_view::npos && contains(kParameters, trim(pattern.substr(0, equals))) &&
+         is_closed_pattern(pattern.substr(equals + 1));
 }
 
 }  // namespace
