@@ -57,6 +57,9 @@ std::string Reader::reason() const {
     case Failure::kVersion:
       text += "expected a version up to " + expected;
       break;
+    case Failure::kRange:
+      text += "found " + found + ", out of range: the largest is " + expected;
+      break;
   }
   return text + ", at byte " + std::to_string(where_);
 }

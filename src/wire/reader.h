@@ -1,4 +1,4 @@
-// Reads Kafka's types from bytes that somebody else owns (shared/protocol: all numbers big-endian).
+// Reads Kafka's types from bytes that somebody else owns (all numbers big-endian).
 //
 // Failure is sticky: after the first one every read yields zero, empty or null, at once, and ok() stays
 // false; a decoder asks once, at the end. reason() then says where and why. What always holds:
@@ -104,6 +104,11 @@ class Reader {
       skip_all_tags();
   }
 
+  // For who reads a number that must lie in a range: notes a failure like those that the reader finds itself.
+  void refuse(const char* what, std::uint64_t largest, std::int64_t found) {
+    fail(Failure::kRange, what, largest, found);
+  }
+
   // For generated decoders. begin: false, with a failure, if the version is none of the message's.
   bool begin(const char* message, std::int16_t version, std::int16_t min, std::int16_t max) {
     message_ = message;
@@ -117,7 +122,7 @@ class Reader {
   void inside(const char* field, std::uint32_t index = kNoIndex);
 
  private:
-  enum class Failure : std::uint8_t { kShort, kNull, kLongVarint, kCount, kTagSize, kVersion };
+  enum class Failure : std::uint8_t { kShort, kNull, kLongVarint, kCount, kTagSize, kVersion, kRange };
   struct Step {
     const char* field;
     std::uint32_t index;

@@ -17,15 +17,15 @@ namespace moldau::wire {
 // sees: the Writer leaves a hole there (writer.h), and who sends the message puts the bytes named by
 // `external_id` into it.
 struct Records {
-  ByteView bytes;
+  ByteView bytes{};
   std::uint64_t external_size = 0;
   std::uint32_t external_id = 0;
   bool null = false;
 
-  static Records none() { return {.bytes = {}, .null = true}; }
+  static Records none() { return {.null = true}; }
   static Records view(ByteView bytes) { return {.bytes = bytes}; }
   static Records external(std::uint64_t size, std::uint32_t id) {
-    return {.bytes = {}, .external_size = size, .external_id = id};
+    return {.external_size = size, .external_id = id};
   }
 
   std::uint64_t size() const { return bytes.size() + external_size; }
@@ -36,7 +36,7 @@ struct Records {
 // records of the metadata log, which a newer controller may have written.
 struct UnknownTag {
   std::uint32_t tag = 0;
-  ByteView bytes;
+  ByteView bytes{};
 };
 using UnknownTags = std::vector<UnknownTag>;
 

@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kFirstCapacity = 512;
 constexpr std::size_t kMaxShortString = 0x7fff;
 constexpr std::size_t kMaxLength = 0x7fffffff;
+constexpr std::size_t kFrameSize = 4;
 
 }  // namespace
 
@@ -34,29 +35,34 @@ void Writer::grow(std::size_t size) {
   end_ = begin_ + capacity;
 }
 
-void Writer::clear() {
-  rewind({});
+void Writer::clear() { rewind({}); }
+
+void Writer::rewind(Mark mark) {
+  cut(mark);
   error_.clear();
 }
 
-void Writer::rewind(Mark mark) {
+void Writer::cut(Mark mark) {
   CHECK(mark.size <= size() && mark.holes <= holes_.size());
   at_ = begin_ + mark.size;
   holes_.resize(mark.holes);
   external_size_ = mark.external_size;
-  error_.clear();
 }
 
 Writer::Mark Writer::begin_frame() {
+  error_.clear();
   const Mark start = mark();
-  extend(4);
+  extend(kFrameSize);
   return start;
 }
 
-void Writer::end_frame(Mark mark) {
-  const std::uint64_t total = size() - mark.size - 4 + (external_size_ - mark.external_size);
-  if (total > kMaxLength) return refuse("a frame of " + std::to_string(total) + " bytes");
-  store_be(begin_ + mark.size, static_cast<std::uint32_t>(total));
+bool Writer::end_frame(Mark start) {
+  const std::uint64_t total = size() - start.size - kFrameSize + (external_size_ - start.external_size);
+  if (total > kMaxLength) refuse("a frame of " + std::to_string(total) + " bytes");
+  if (!ok()) [[unlikely]]
+    return cut(start), false;
+  store_be(begin_ + start.size, static_cast<std::uint32_t>(total));
+  return true;
 }
 
 void Writer::raw(ByteView bytes) {

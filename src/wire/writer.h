@@ -53,16 +53,18 @@ class Writer {
     if (static_cast<std::size_t>(end_ - at_) < size) [[unlikely]]
       grow(size);
   }
-  // Puts an int32 in front of what is written between the two: the size of it all, holes included.
+  // A frame: an int32 in front that counts what is written between the two, holes included. end_frame: false
+  // if anything between could not be written; then all of the frame is taken back, and error() stays until
+  // the next begin_frame.
   struct Mark {
     std::size_t size = 0;
     std::size_t holes = 0;
     std::uint64_t external_size = 0;
   };
   Mark begin_frame();
-  void end_frame(Mark mark);
+  bool end_frame(Mark start);
+  // The place reached, and the way back to it: forgets all that was written since, a mistake included.
   Mark mark() const { return {size(), holes_.size(), external_size_}; }
-  // Takes back everything behind the mark, a mistake included.
   void rewind(Mark mark);
 
   // `size` bytes to fill in. Encoders write a run of fixed-size fields at once.
@@ -101,6 +103,7 @@ class Writer {
   void swap(Writer& other) noexcept;
   void grow(std::size_t size);
   void refuse(std::string error);
+  void cut(Mark mark);
 
   std::uint8_t* begin_ = nullptr;
   std::uint8_t* at_ = nullptr;

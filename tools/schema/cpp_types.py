@@ -27,19 +27,19 @@ def number(text, type_name):
 def initializer(field):
     """What stands between name and semicolon: Kafka's default of the field."""
     if field.default == "null":
-        return " = Records::none()" if field.type == "records" else ""
+        return " = Records::none()" if field.type == "records" else "{}"
     if field.nullable and field.type != "records":
         inner = cpp_type(field)[len("std::optional<"):-1]
         return f" = {inner}{{}}"
     if field.default is not None:
         return f" = {number(field.default, field.type)}"
-    return "{}" if not field.array and field.type in language.FIXED and field.type != "uuid" else ""
+    return "{}"    # in writing even where it changes nothing: then designated initializers may leave the field out
 
 
 def members(struct, message, indent):
     lines = [f"{indent}{cpp_type(f)} {f.name}{initializer(f)};" for f in struct.fields]
     if message.keeps_unknown_tags:
-        lines.append(f"{indent}UnknownTags unknown_tags;")
+        lines.append(f"{indent}UnknownTags unknown_tags{{}};")
     return lines
 
 
