@@ -1,0 +1,153 @@
+#include "net/server.h"
+
+#include <algorithm>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "net/acceptor.h"
+#include "net/connection_limits.h"
+#include "net/listener.h"
+#include "net/receive_budget.h"
+#include "net/worker.h"
+
+namespace moldau::net {
+
+Server::Server(Options options, const env::Clock& clock, const MakeRandom& make_random, Log log)
+    : options_(std::move(options)), log_(std::move(log)) {
+  budget_ = std::make_shared<ReceiveBudget>(options_.queued_max_request_bytes, [this] {
+    for (const auto& worker : workers_) worker->room_nudge().send();
+  });
+  auto overrides = ConnectionLimits::resolve_overrides(options_);
+  if (!overrides) overrides_status_ = std::unexpected(overrides.error());
+  limits_ = std::make_unique<ConnectionLimits>(
+      options_, overrides ? std::move(*overrides) : std::unordered_map<IpAddress, std::int32_t>(), [this] {
+        for (const auto& acceptor : acceptors_) acceptor->room_again();
+      });
+  const unsigned count =
+      options_.loops != 0 ? options_.loops : std::max(1u, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < count; ++i) {
+    workers_.push_back(std::make_unique<Worker>(options_, clock, make_random(), budget_, *limits_, log_));
+    loops_.push_back(&workers_.back()->loop());
+  }
+}
+
+Server::~Server() {
+  stop(env::Duration::zero());
+  budget_->close();
+}
+
+Status Server::bind(std::span<const ListenerSpec> listeners) {
+  CHECK(state_ == State::kMade);
+  TRY(overrides_status_);
+  auto listening = listen_on_all(listeners, options_);
+  if (!listening) return std::unexpected(listening.error());
+  listening_ = std::move(*listening);
+  for (const Listener& listener : listening_) bound_.push_back(listener.bound());
+  state_ = State::kBound;
+  return {};
+}
+
+void Server::start(env::RequestHandler& handler) {
+  CHECK(state_ == State::kBound);
+  state_ = State::kServing;
+  for (std::size_t i = 0; i < listening_.size(); ++i) {
+    Worker& home = *workers_[i % workers_.size()];
+    acceptors_.push_back(
+        std::make_unique<Acceptor>(std::move(listening_[i]), home, workers_, *limits_, next_id_));
+  }
+  listening_.clear();
+  for (unsigned i = 0; i < workers_.size(); ++i) workers_[i]->start(handler, i);
+  for (const auto& acceptor : acceptors_) {
+    on_worker(acceptor->home(), [&] { acceptor->start(); });
+  }
+}
+
+void Server::stop(env::Duration grace) {
+  const State before = std::exchange(state_, State::kStopped);
+  listening_.clear();
+  if (before != State::kServing) return;
+  for (const auto& acceptor : acceptors_) {
+    on_worker(acceptor->home(), [&] { acceptor->stop(); });
+  }
+  drain(grace);
+  for (const auto& worker : workers_) worker->loop().stop();
+  for (const auto& worker : workers_) worker->join();
+}
+
+// The letters that hand over connections were posted before the acceptors stopped: they are read before
+// these.
+void Server::drain(env::Duration grace) {
+  std::vector<std::future<void>> drained;
+  for (const auto& worker : workers_) {
+    auto done = std::make_shared<std::promise<void>>();
+    drained.push_back(done->get_future());
+    worker->call([w = worker.get(), done] { w->drain([done] { done->set_value(); }); });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    if (drained[i].wait_until(deadline) == std::future_status::ready) continue;
+    workers_[i]->call([w = workers_[i].get()] { w->end_all("the server stops"); });
+    drained[i].wait();
+  }
+}
+
+void Server::on_worker(Worker& worker, const std::function<void()>& f) {
+  auto done = std::make_shared<std::promise<void>>();
+  auto finished = done->get_future();
+  worker.call([&f, done] {
+    f();
+    done->set_value();
+  });
+  finished.wait();
+}
+
+Stats Server::stats_of_loop(std::size_t index) const {
+  Worker& worker = *workers_[index];
+  const LoopCounters& c = worker.counters();
+  Stats stats;
+  stats.connections_created = c.opened.get();
+  stats.connections_closed = c.closed.get();
+  stats.connections = stats.connections_created - stats.connections_closed;
+  stats.idle_closed = c.idle_closed.get();
+  stats.refused_input = c.refused_input.get();
+  stats.requests = c.requests.get();
+  stats.requests_in_flight = c.in_flight.get();
+  stats.bytes_in = c.bytes_in.get();
+  stats.bytes_out = c.bytes_out.get();
+  stats.bytes_sent_by_file = c.bytes_sent_by_file.get();
+  stats.reads = c.reads.get();
+  stats.writes = c.writes.get();
+  stats.turns = c.turns.get();
+  stats.read_pauses = c.read_pauses.get();
+  stats.cpu_ns = worker.cpu_ns();
+  return stats;
+}
+
+Stats Server::stats() const {
+  Stats sum;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const Stats one = stats_of_loop(i);
+    sum.connections += one.connections;
+    sum.connections_created += one.connections_created;
+    sum.connections_closed += one.connections_closed;
+    sum.idle_closed += one.idle_closed;
+    sum.refused_input += one.refused_input;
+    sum.requests += one.requests;
+    sum.requests_in_flight += one.requests_in_flight;
+    sum.bytes_in += one.bytes_in;
+    sum.bytes_out += one.bytes_out;
+    sum.bytes_sent_by_file += one.bytes_sent_by_file;
+    sum.reads += one.reads;
+    sum.writes += one.writes;
+    sum.turns += one.turns;
+    sum.read_pauses += one.read_pauses;
+    sum.cpu_ns += one.cpu_ns;
+  }
+  sum.connections_refused = limits_->refused();
+  sum.receive_bytes_held = static_cast<std::uint64_t>(budget_->used());
+  return sum;
+}
+
+}  // namespace moldau::net

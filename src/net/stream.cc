@@ -1,0 +1,62 @@
+#include "net/stream.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace moldau::net {
+namespace {
+
+Stream::Outcome outcome_of(ssize_t result, Stream::State of_zero) {
+  if (result > 0) return {Stream::State::kDone, static_cast<std::size_t>(result)};
+  if (result == 0) return {of_zero};
+  if (errno == EAGAIN || errno == EWOULDBLOCK) return {Stream::State::kWouldBlock};
+  return {Stream::State::kBroken, 0, errno};
+}
+
+template <typename Call>
+ssize_t uninterrupted(Call&& call) {
+  ssize_t result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
+
+}  // namespace
+
+Stream::Outcome SocketStream::read(std::span<const iovec> into) {
+  const ssize_t got = uninterrupted([&] {
+    if (into.size() == 1) return ::recv(fd_, into[0].iov_base, into[0].iov_len, 0);
+    return ::readv(fd_, into.data(), static_cast<int>(into.size()));
+  });
+  return outcome_of(got, State::kEnd);
+}
+
+Stream::Outcome SocketStream::write(std::span<const iovec> from, bool more) {
+  const int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
+  const ssize_t put = uninterrupted([&] {
+    if (from.size() == 1) return ::send(fd_, from[0].iov_base, from[0].iov_len, flags);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(from.data());
+    message.msg_iovlen = from.size();
+    return ::sendmsg(fd_, &message, flags);
+  });
+  return outcome_of(put, State::kWouldBlock);
+}
+
+Stream::Outcome SocketStream::send_file(const env::FileSlice& slice) {
+  constexpr std::uint64_t kAtOnce = 1u << 30;
+  auto position = static_cast<off_t>(slice.position);
+  const auto count = static_cast<std::size_t>(std::min(slice.length, kAtOnce));
+  const ssize_t put =
+      uninterrupted([&] { return ::sendfile(fd_, slice.file->native_handle(), &position, count); });
+  return outcome_of(put, State::kEnd);
+}
+
+void SocketStream::close() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+}  // namespace moldau::net
