@@ -31,10 +31,10 @@ std::optional<std::string_view> metadata_version_name(std::int16_t level);
 // 30 of "4.3-IV0" or "4.3".
 std::optional<std::int16_t> metadata_version_level(std::string_view name);
 
-// The newest version of each record that a log at a metadata.version may hold (MetadataVersion.java).
+// What a log at a metadata.version may hold (MetadataVersion.java).
 std::int16_t register_broker_record_version(std::int16_t metadata_version);
-std::int16_t partition_record_version(std::int16_t metadata_version);
-std::int16_t broker_registration_change_record_version(std::int16_t metadata_version);
-bool elr_enabled(std::int16_t metadata_version, std::int16_t elr_version);
+std::int16_t partition_record_version(std::int16_t metadata_version);  // of PartitionChangeRecord, too
+bool directories_supported(std::int16_t metadata_version);             // KIP-858
+bool controller_registration_supported(std::int16_t metadata_version);
 
 }  // namespace moldau::metadata

@@ -32,9 +32,9 @@ struct Partition {
   LeaderEpoch leader_epoch{0};
   std::int32_t partition_epoch = 0;       // counts every change of this struct
   std::int8_t leader_recovery_state = 0;  // 0 recovered, 1 recovering after an unclean election
-  std::vector<BrokerId> replicas, isr, removing_replicas, adding_replicas;
-  std::vector<BrokerId> eligible_leader_replicas, last_known_elr;  // KIP-966
-  std::vector<Uuid> directories;
+  std::vector<BrokerId> replicas{}, isr{}, removing_replicas{}, adding_replicas{};
+  std::vector<BrokerId> eligible_leader_replicas{}, last_known_elr{};  // KIP-966
+  std::vector<Uuid> directories{};
 
   bool operator==(const Partition&) const = default;
 };
@@ -43,7 +43,7 @@ struct Partition {
 struct Topic {
   std::string name;
   Uuid id;
-  std::vector<Partition> partitions;
+  std::vector<Partition> partitions{};
 
   const Partition* find(PartitionIndex index) const;
   bool operator==(const Topic&) const = default;
@@ -69,15 +69,15 @@ struct FeatureRange {
 struct BrokerRegistration {
   BrokerId id;
   std::int64_t epoch = -1;  // the offset of its registration, about
-  Uuid incarnation_id;
-  std::vector<Endpoint> endpoints;
-  std::vector<FeatureRange> features;
-  std::optional<std::string> rack;
+  Uuid incarnation_id{};
+  std::vector<Endpoint> endpoints{};
+  std::vector<FeatureRange> features{};
+  std::optional<std::string> rack{};
   bool fenced = true;  // not (yet) seen alive: no leader, not told to clients
   bool in_controlled_shutdown = false;
   bool is_migrating_zk_broker = false;
-  std::vector<Uuid> log_dirs;
-  std::optional<std::vector<Uuid>> cordoned_log_dirs;
+  std::vector<Uuid> log_dirs{};
+  std::optional<std::vector<Uuid>> cordoned_log_dirs{};
 
   const Endpoint* endpoint(std::string_view listener) const;
   bool operator==(const BrokerRegistration&) const = default;
@@ -86,10 +86,10 @@ using BrokerPtr = std::shared_ptr<const BrokerRegistration>;
 
 struct ControllerRegistration {
   BrokerId id;
-  Uuid incarnation_id;
+  Uuid incarnation_id{};
   bool zk_migration_ready = false;
-  std::vector<Endpoint> endpoints;
-  std::vector<FeatureRange> features;
+  std::vector<Endpoint> endpoints{};
+  std::vector<FeatureRange> features{};
 
   bool operator==(const ControllerRegistration&) const = default;
 };
@@ -181,6 +181,7 @@ class Image {
 
  private:
   friend class Delta;
+  friend class Replay;
 
   template <typename T>
   static const T* raw(const std::shared_ptr<const T>* found) {
