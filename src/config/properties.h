@@ -32,7 +32,7 @@ class Properties {
   const std::string& origin() const { return origin_; }
   const std::vector<Entry>& entries() const {
     return entries_;
-  }                                               // in the order of the file, repeated keys included
+  }  // in the order of the file, repeated keys included
   const Entry* find(std::string_view key) const;  // the one that wins, or nullptr
   std::string place(int line) const;              // "server.properties:12"
 

@@ -204,12 +204,17 @@ std::optional<std::string> effective_text(const ConfigDef& definition, const Bro
 
 TopicConfig resolve_topic(const BrokerValues& values, const Layer& overrides,
                           std::vector<std::string>* ignored) {
+  Layer usable;
   for (const auto& [name, text] : overrides) {
     const ConfigDef* definition = find(Scope::kTopic, name);
-    const auto parsed = definition ? parse(*definition, text) : Result<Value>{false};
-    if (!parsed && ignored) ignored->push_back(parsed.error().message);
+    if (!definition) continue;
+    const auto parsed = parse(*definition, text);
+    if (parsed)
+      usable[name] = text;
+    else if (ignored)
+      ignored->push_back(parsed.error().message);
   }
-  const TopicValues topic(values, overrides);
+  const TopicValues topic(values, usable);
   TopicConfig config;
   resolve_cleaning(topic, config);
   resolve_segments(topic, config);
