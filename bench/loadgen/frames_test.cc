@@ -1,5 +1,5 @@
 // Frames and batches against bytes worked out by hand from the protocol's documents. That a real broker takes
-// them and a real consumer reads them is checked by `bench/run.py --check-frames`.
+// them and a real consumer reads them is checked by `bench/check_frames.py`.
 #include "loadgen/frames.h"
 
 #include <gtest/gtest.h>

@@ -19,7 +19,7 @@ Result<Report> run_idle(const Options& options);        // many connections that
 Result<Report> run_create(const Options& options);  // creates topics; done when every partition has a leader
 Result<Report> run_delete(const Options& options);
 Result<Report> run_offsets(
-    const Options& options);  // ListOffsets: the records between start and end of all logs
+    const Options& options);  // ListOffsets, once all leaders answer: the records in all logs
 Result<Report> run_probe(
     const Options& options);  // waits for the port, then for the first produce that succeeds
 

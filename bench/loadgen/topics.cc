@@ -114,8 +114,10 @@ Result<Report> run_delete(const Options& options) {
 
 Result<Report> run_offsets(const Options& options) {
   TRY_ASSIGN(client, BlockingClient::connect(options.address));
+  const std::int64_t until = now_ns() + static_cast<std::int64_t>(options.seconds * kSecond);
   std::int64_t records = 0;
   for (const std::string& topic : topic_names(options)) {
+    TRY(wait_for_leaders(client, options, topic, until));
     TRY_ASSIGN(end, sum_offsets(client, options, topic, kLatest));
     TRY_ASSIGN(begin, sum_offsets(client, options, topic, kEarliest));
     if (!end || !begin)
