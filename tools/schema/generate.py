@@ -21,20 +21,14 @@ def schema_files(folder):
     return sorted(p for p in pathlib.Path(folder).glob("*.def") if p.name not in OTHER_LANGUAGES)
 
 
-def units(items, count):
-    """Deals the files into units of about equal work, always in the same way: by size of the text, the largest first."""
-    dealt, load = [[] for _ in range(count)], [0] * count
-    for weight, path, file in sorted(items, key=lambda i: (-i[0], i[1])):
-        least = load.index(min(load))
-        dealt[least].append((path, file))
-        load[least] += weight
-    return [[file for _, file in sorted(unit, key=lambda i: i[0])] for unit in dealt]
+def units(files, count):
+    """Deals the files into units, always in the same way: a changed file changes its own unit only."""
+    return [files[i::count] for i in range(count)]
 
 
 def outputs(folder):
     """name -> text of every generated file."""
-    paths = schema_files(folder)
-    files = [language.parse_file(p) for p in paths]
+    files = [language.parse_file(p) for p in schema_files(folder)]
     names = [m.name for f in files for m in f.messages]
     if len(names) != len(set(names)):
         raise language.SchemaError(f"defined in two files: {sorted({n for n in names if names.count(n) > 1})}")
@@ -45,10 +39,9 @@ def outputs(folder):
     out["error_codes.h"] = cpp_tables.errors_header(errors)
     out["errors.cc"] = cpp_tables.errors_source(errors)
     out["apis.cc"] = cpp_tables.api_table_source(files)
-    items = [(p.stat().st_size, p.name, f) for p, f in zip(paths, files)]
-    for i, unit in enumerate(units(items, CODEC_UNITS)):
+    for i, unit in enumerate(units(files, CODEC_UNITS)):
         out[f"messages_{i:02d}.cc"] = cpp_codec.source(unit)
-    for i, unit in enumerate(units(items, CATALOG_UNITS)):
+    for i, unit in enumerate(units(files, CATALOG_UNITS)):
         out[f"catalog_{i}.cc"] = cpp_tables.catalog_part(unit, i)
     out["catalog.cc"] = cpp_tables.catalog_index(CATALOG_UNITS)
     return out
