@@ -20,6 +20,11 @@ class DownConverter {
   // Appends the batch to `out` in the old form, if it has one. Returns the number of records converted.
   std::int64_t convert(const BatchView& batch, Bytes& out, Fault& fault) {
     const BatchHeader& header = batch.header();
+    // A new CRC over what the disk has spoiled would hide it from the reader.
+    if (!batch.crc_ok()) {
+      fault = {FaultKind::kChecksum, "a batch whose CRC is wrong"};
+      return 0;
+    }
     if (header.control()) return 0;
     if (header.codec() == Codec::kZstd) {
       fault = {FaultKind::kUnsupportedCodec, "a zstd batch has no form that this old fetch version can read"};
