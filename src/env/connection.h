@@ -60,6 +60,9 @@ class Connection {
   virtual void reply(std::uint64_t slot, Outbound&& outbound) = 0;
   // Closes after the replies of earlier slots have left; `why` goes to the log. Loop thread only.
   virtual void close(std::string why) = 0;
+
+  // The RequestHandler's own: what it wants to know of this connection. Loop thread only.
+  std::shared_ptr<void> handler_state;
 };
 
 // The broker, for those who bring it requests. All calls come on the connection's loop.

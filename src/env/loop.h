@@ -2,6 +2,7 @@
 // for what would block it. The server has N loops (Asio, one per core), the simulation one.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 
 #include "env/clock.h"
@@ -41,6 +42,7 @@ class Task {
 class Loop {
  public:
   virtual ~Loop() = default;
+  virtual std::size_t index() const { return 0; }  // 0 to N-1; any thread
   virtual Instant now() const = 0;  // cached per turn of the loop; any thread may read its own loop's
   virtual std::int64_t wall_ms() const = 0;                   // likewise
   virtual Random& random() = 0;                               // this loop's own source; loop thread only

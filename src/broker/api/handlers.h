@@ -1,0 +1,33 @@
+// One handler per API, each in its file NN_name.cc. A handler decodes, and replies, closes, or keeps the call
+// until it can reply; it runs on the connection's loop and never blocks.
+#pragma once
+
+#include "broker/call.h"
+
+namespace moldau::broker::api {
+
+void produce(const CallPtr& call);                    // 0
+void fetch(const CallPtr& call);                      // 1
+void list_offsets(const CallPtr& call);               // 2
+void metadata(const CallPtr& call);                   // 3
+void find_coordinator(const CallPtr& call);           // 10
+void api_versions(const CallPtr& call);               // 18
+void create_topics(const CallPtr& call);              // 19
+void delete_topics(const CallPtr& call);              // 20
+void delete_records(const CallPtr& call);             // 21
+void init_producer_id(const CallPtr& call);           // 22
+void offset_for_leader_epoch(const CallPtr& call);    // 23
+void describe_configs(const CallPtr& call);           // 32
+void alter_configs(const CallPtr& call);              // 33
+void alter_replica_log_dirs(const CallPtr& call);     // 34
+void describe_log_dirs(const CallPtr& call);          // 35
+void create_partitions(const CallPtr& call);          // 37
+void incremental_alter_configs(const CallPtr& call);  // 44
+void describe_quorum(const CallPtr& call);            // 55
+void update_features(const CallPtr& call);            // 57
+void describe_cluster(const CallPtr& call);           // 60
+void describe_producers(const CallPtr& call);         // 61
+void list_config_resources(const CallPtr& call);      // 74
+void describe_topic_partitions(const CallPtr& call);  // 75
+
+}  // namespace moldau::broker::api

@@ -1,0 +1,294 @@
+#include "broker/broker.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "broker/api_table.h"
+#include "broker/connection_state.h"
+#include "metadata/dynamic_config.h"
+#include "metadata/features.h"
+#include "wire/frame.h"
+
+namespace moldau::broker {
+namespace {
+
+constexpr std::string_view kLogger = "kafka.server.BrokerServer";
+
+std::shared_ptr<const Settings> share(Settings settings) {
+  return std::make_shared<const Settings>(std::move(settings));
+}
+
+std::vector<metadata::FeatureRange> own_features() {
+  std::vector<metadata::FeatureRange> features;
+  for (const auto& feature : metadata::supported_features()) {
+    features.push_back({std::string(feature.name), feature.min, feature.max});
+  }
+  return features;
+}
+
+}  // namespace
+
+Broker::Broker(const World& world, Settings settings)
+    : world_(world),
+      incarnation_(world.random.uuid()),
+      settings_(share(std::move(settings))),
+      admin_(world.background) {}
+
+Broker::~Broker() = default;
+
+Result<std::unique_ptr<Broker>> Broker::open(const World& world, Settings settings) {
+  std::unique_ptr<Broker> broker(new Broker(world, std::move(settings)));
+  TRY(broker->open_logs());
+  TRY(broker->open_metadata());
+  return broker;
+}
+
+std::shared_ptr<const config::TopicConfig> Broker::config_of(const std::string& topic) const {
+  const auto image = images_.get();
+  const auto settings = settings_.get();
+  return std::make_shared<const config::TopicConfig>(
+      image ? metadata::resolve_topic_config(*image, topic, settings->values)
+            : config::resolve_topic(settings->values, {}));
+}
+
+// Locks the directories and learns whose they are; the partitions are loaded once the metadata say how.
+Status Broker::open_logs() {
+  const auto settings = settings_.get();
+  const config::BrokerConfig& config = settings->config;
+  const std::int64_t expiration_ms = config.producer_id_expiration_ms;
+  log::LogManagerOptions options{
+      .directories = config.log_dirs,
+      .cluster_id = std::nullopt,
+      .node_id = config.node_id ? std::optional(BrokerId{*config.node_id}) : std::nullopt,
+      .config_of =
+          [this, expiration_ms](const std::string& topic) {
+            return replica::log_config(*config_of(topic), expiration_ms);
+          },
+      .boot_id = world_.boot_id,
+  };
+  options.flush_check_ms = std::min<std::int64_t>(config.log_flush_scheduler_interval_ms, 1000);
+  options.recovery_checkpoint_ms = config.log_flush_offset_checkpoint_interval_ms;
+  options.start_offset_checkpoint_ms = config.log_flush_start_offset_checkpoint_interval_ms;
+  options.retention_check_ms = config.log_retention_check_interval_ms;
+  options.producer_expiry_check_ms = config.producer_id_expiration_check_interval_ms;
+  TRY_ASSIGN(logs,
+             log::LogManager::open({world_.fs, world_.clock, world_.random, world_.background, world_.events},
+                                   std::move(options)));
+  logs_ = std::move(logs);
+  report_.cluster_id = logs_->cluster_id();
+  report_.node = logs_->node_id();
+  return {};
+}
+
+Status Broker::open_metadata() {
+  const auto settings = settings_.get();
+  const config::BrokerConfig& config = settings->config;
+  quorum::LocalOptions options{
+      .directory = config.metadata_log_dir, .node_id = report_.node, .directory_id = {}};
+  for (const log::DirectoryStatus& directory : logs_->directories()) {
+    if (directory.path == config.metadata_log_dir) options.directory_id = directory.id;
+  }
+  if (!config.controller_listeners.empty()) {
+    const config::Listener& listener = config.controller_listeners.front();
+    options.controller_endpoint = {listener.name, listener.host.empty() ? "localhost" : listener.host,
+                                   listener.port};
+  }
+  options.segment_bytes = static_cast<std::uint64_t>(config.metadata_log_segment_bytes);
+  options.bytes_between_snapshots =
+      static_cast<std::uint64_t>(config.metadata_log_max_record_bytes_between_snapshots);
+  options.snapshot_interval_ms = config.metadata_log_max_snapshot_interval_ms;
+  TRY_ASSIGN(quorum, quorum::LocalQuorum::open(world_.fs, world_.clock, std::move(options),
+                                               controller::bootstrap_records()));
+  quorum_ = std::move(quorum);
+  report_.quorum = quorum_->report();
+  report_.fresh = report_.quorum.fresh;
+
+  follower_ = std::make_unique<Follower>(Follower::World{world_.events, settings_, images_}, report_.node);
+  controller::Options controller{
+      .node_id = report_.node,
+      .default_num_partitions = config.num_partitions,
+      .default_replication_factor = static_cast<std::int16_t>(config.default_replication_factor),
+      .static_broker_config = settings->values.statics()};
+  TRY_ASSIGN(driver, controller::Driver::open({*quorum_, world_.clock, world_.random, *follower_},
+                                              std::move(controller), report_.cluster_id));
+  driver_ = std::move(driver);
+  admin_.connect(*driver_);
+
+  TRY_ASSIGN(loaded, logs_->load());
+  report_.logs = std::move(loaded);
+  TRY(match_folders());
+  replicas_ = std::make_unique<replica::ReplicaManager>(
+      replica::ReplicaManager::World{
+          .logs = *logs_,
+          .background = world_.background,
+          .events = world_.events,
+          .config_of = [this](const std::string& topic) { return config_of(topic); },
+          .producer_id_expiration_ms = config.producer_id_expiration_ms},
+      report_.node);
+  follower_->start(*replicas_);
+
+  services_.reset(new Services{.node = report_.node,
+                               .fs = world_.fs,
+                               .clock = world_.clock,
+                               .background = world_.background,
+                               .events = world_.events,
+                               .logs = *logs_,
+                               .replicas = *replicas_,
+                               .admin = admin_,
+                               .settings = settings_,
+                               .images = images_,
+                               .sessions = env::Serial<replica::FetchSessions>(static_cast<std::size_t>(
+                                   config.max_incremental_fetch_session_cache_slots)),
+                               .producer_ids = {},
+                               .metrics = {},
+                               .tools = {}});
+  for (std::size_t i = 0; i < world_.loops; ++i) services_->tools.push_back(std::make_unique<LoopTools>());
+  return {};
+}
+
+// Folders that the metadata do not know. A directory from ZooKeeper's time has no metadata at all: its topics
+// are taken over, once. Otherwise such a folder belongs to a topic that was deleted while we were away: it is
+// set aside.
+Status Broker::match_folders() {
+  const auto image = images_.get();
+  std::map<std::string, controller::AdoptTopics::Topic> unknown;
+  std::map<std::string, Uuid> directory_ids;
+  for (const log::DirectoryStatus& directory : logs_->directories())
+    directory_ids[directory.path] = directory.id;
+  for (const auto& handle : logs_->all()) {
+    const log::TopicPartition& name = log::LogManager::partition(handle);
+    const metadata::Topic* topic = image->find_topic(name.topic);
+    TRY_ASSIGN(id, log::LogManager::log(handle).topic_id());
+    const bool same =
+        topic != nullptr && topic->find(name.partition) != nullptr && (id.is_zero() || id == topic->id);
+    if (same) continue;
+    if (!report_.fresh) {
+      world_.events.write(
+          env::Level::kWarn, kLogger,
+          "folder of " + name.to_string() + " belongs to no topic of the metadata: set aside as -stray");
+      TRY(logs_->set_aside(name));
+      continue;
+    }
+    auto& adopted = unknown[name.topic];
+    adopted.name = name.topic;
+    adopted.id = id;
+    TRY_ASSIGN(epoch, log::LogManager::log(handle).latest_epoch());
+    adopted.partitions.push_back({name.partition, directory_ids[log::LogManager::directory(handle)],
+                                  epoch == kNoLeaderEpoch ? LeaderEpoch{0} : epoch});
+  }
+  if (unknown.empty()) return {};
+  controller::AdoptTopics adopt{.broker = report_.node, .topics = {}};
+  for (auto& [name, topic] : unknown) {
+    report_.adopted.push_back(name);
+    adopt.topics.push_back(std::move(topic));
+  }
+  TRY_ASSIGN(reply, driver_->execute(adopt));
+  if (!reply.error.ok())
+    return fail(ErrorKind::kInvalid, "topics cannot be taken over: " + reply.error.message);
+  return {};
+}
+
+Status Broker::announce(const std::vector<metadata::Endpoint>& endpoints) {
+  const auto settings = settings_.get();
+  controller::RegisterBroker broker{.id = report_.node,
+                                    .cluster_id = report_.cluster_id,
+                                    .incarnation_id = incarnation_,
+                                    .endpoints = endpoints,
+                                    .features = own_features(),
+                                    .rack = settings->config.rack,
+                                    .log_dirs = {}};
+  for (const log::DirectoryStatus& directory : logs_->directories()) {
+    if (directory.online) broker.log_dirs.push_back(directory.id);
+  }
+  std::ranges::sort(broker.log_dirs);
+  TRY_ASSIGN(registered, driver_->execute(broker));
+  if (!registered.error.ok())
+    return fail(ErrorKind::kInvalid, "registration refused: " + registered.error.message);
+  services_->registration_epoch = registered.broker_epoch;
+  const controller::BrokerHeartbeat heartbeat{
+      .id = report_.node,
+      .broker_epoch = registered.broker_epoch,
+      .current_metadata_offset = driver_->image()->provenance().last_offset,
+      .offline_log_dirs = {}};
+  TRY_ASSIGN(alive, driver_->execute(heartbeat));
+  if (alive.error != wire::ErrorCode::kNone || alive.fenced) {
+    return fail(ErrorKind::kInvalid,
+                "expected to be let in after registration, found " + std::string(wire::name(alive.error)));
+  }
+  return {};
+}
+
+void Broker::opened(const std::shared_ptr<env::Connection>& connection) {
+  connection->handler_state = std::make_shared<ConnectionState>();
+  services_->metrics.connections.add(1);
+}
+
+void Broker::closed(const std::shared_ptr<env::Connection>& connection) {
+  services_->metrics.connections.add(-1);
+  state_of(*connection).abandon_all();
+}
+
+void Broker::refuse(env::Connection& connection, std::string why) {
+  services_->metrics.malformed_requests.add();
+  const env::ConnectionInfo& peer = connection.info();
+  world_.events.write(
+      env::Level::kInfo, "kafka.network.Processor",
+      "Closing connection of " + peer.client_host + ":" + std::to_string(peer.client_port) + ": " + why);
+  connection.close(std::move(why));
+}
+
+void Broker::request(const std::shared_ptr<env::Connection>& connection, std::uint64_t slot,
+                     env::Inbound&& frame) {
+  wire::Reader reader(frame.bytes);
+  wire::RequestHeader header;
+  if (!wire::decode_header(reader, header))
+    return refuse(*connection, "not a request header: " + reader.reason());
+  const ApiEntry* entry = find_served(header.api_key);
+  // ApiVersions answers whatever version it is asked in; its handler sees to that.
+  const bool served =
+      entry != nullptr && (entry->serves(header.api_version) || entry->key == wire::ApiKey::kApiVersions);
+  if (!served) {
+    const wire::ApiInfo* known = wire::find_api(header.api_key);
+    return refuse(*connection, "expected an API that this broker serves (see ApiVersions), found key " +
+                                   std::to_string(header.api_key) +
+                                   (known ? " (" + std::string(known->name) + ")" : "") + " version " +
+                                   std::to_string(header.api_version));
+  }
+  ApiMetrics& metrics = services_->metrics.apis[static_cast<std::size_t>(header.api_key)];
+  metrics.requests.add();
+  metrics.request_bytes.add(frame.bytes.size());
+  const Call::Header call{.api = wire::find_api(header.api_key),
+                          .version = header.api_version,
+                          .correlation_id = header.correlation_id,
+                          .client_id = header.client_id,
+                          .size = reader.position()};
+  entry->handler(std::make_shared<Call>(*services_, connection, slot, std::move(frame), call));
+}
+
+void Broker::tick() {
+  replicas_->tick();
+  const env::Instant now = world_.clock.now();
+  if (now < next_checkpoint_) return;
+  next_checkpoint_ =
+      now + std::chrono::milliseconds(settings_.get()->config.replica_high_watermark_checkpoint_interval_ms);
+  world_.background.submit(kMetadataWork, [this] { checkpoint(); });
+}
+
+void Broker::checkpoint() {
+  const auto note = [&](const Status& done, std::string_view what) {
+    if (!done)
+      world_.events.write(env::Level::kError, kLogger, std::string(what) + ": " + done.error().message);
+  };
+  note(replicas_->checkpoint_high_watermarks(), "high watermarks not written");
+  note(driver_->maintain(), "no snapshot of the metadata");
+}
+
+Status Broker::stop() {
+  checkpoint();
+  replicas_->stop();
+  return logs_->close(services_->registration_epoch);
+}
+
+}  // namespace moldau::broker

@@ -1,0 +1,95 @@
+// All partitions of this broker: follows the metadata (makes, gives roles to, takes away), finds them for
+// requests, and carries news between them and the log manager. find() and the rest may be called from any
+// thread; apply() from one at a time, in the order of the images. (Kafka: kafka.server.ReplicaManager.)
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/topic_config.h"
+#include "env/loop.h"
+#include "log/log_manager.h"
+#include "metadata/delta.h"
+#include "replica/partition.h"
+
+namespace moldau::replica {
+
+using PartitionRef = std::shared_ptr<SharedPartition>;
+
+// The partitions of one topic that are here, at their index; nullptr where one is not.
+struct LocalTopic {
+  std::string name;
+  Uuid id;
+  std::shared_ptr<const config::TopicConfig> config;
+  std::vector<PartitionRef> partitions;
+
+  PartitionRef at(std::int32_t index) const {
+    const auto i = static_cast<std::size_t>(index);
+    return index >= 0 && i < partitions.size() ? partitions[i] : nullptr;
+  }
+};
+using LocalTopicRef = std::shared_ptr<const LocalTopic>;
+
+// What a topic's configuration says to its logs.
+std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topic, std::int64_t producer_id_expiration_ms);
+
+class ReplicaManager {
+ public:
+  using ConfigOf = std::function<std::shared_ptr<const config::TopicConfig>(const std::string& topic)>;
+  struct World {
+    log::LogManager& logs;
+    env::Background& background;
+    env::EventLog& events;
+    ConfigOf config_of;                         // what holds for a topic now; any thread
+    std::int64_t producer_id_expiration_ms = 24LL * 3600 * 1000;
+  };
+  ReplicaManager(const World& world, BrokerId self);
+  ~ReplicaManager();
+
+  LocalTopicRef find(std::string_view topic) const;
+  LocalTopicRef find(const Uuid& topic_id) const;
+  PartitionRef find(std::string_view topic, std::int32_t partition) const;
+  std::vector<LocalTopicRef> all() const;
+  std::size_t partition_count() const;
+
+  // Makes what is here be what `image` says. Blocks on the disk: call it from background work.
+  // Problems with single partitions are logged; such a partition answers KAFKA_STORAGE_ERROR.
+  void apply(const metadata::ImagePtr& image, const metadata::Changes& changes);
+  // Asks the configuration source again, for one topic or all of them.
+  void reconfigure(std::string_view topic);
+  void reconfigure_all();
+
+  // Timers: log manager's work and the checkpoints of high watermarks.
+  void tick();
+  Status checkpoint_high_watermarks();
+  // Lets go of all logs; afterwards LogManager::close() may be called.
+  void stop();
+
+
+ private:
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  struct Tables {
+    std::unordered_map<std::string, LocalTopicRef, TextHash, std::equal_to<>> by_name;
+    std::unordered_map<Uuid, LocalTopicRef> by_id;
+  };
+
+  void put(LocalTopicRef topic);
+  void take(const LocalTopicRef& topic);
+  void remove_topic(const metadata::Topic& topic);
+  void change_topic(const metadata::TopicChange& change);
+  PartitionRef open_partition(const metadata::Topic& topic, const metadata::Partition& state);
+  void directory_failed(const std::vector<log::TopicPartition>& lost);
+
+  World world_;
+  BrokerId self_;
+  mutable env::Serial<Tables> tables_;
+};
+
+}  // namespace moldau::replica
