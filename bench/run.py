@@ -86,13 +86,14 @@ def shortened(options):
 
 
 def preface(options, sides, date):
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[0] if any(b.name == "kafka" for b in sides) else ""
+    """One line about the machine, and one about each broker that took part."""
     lines = [f"Last run {date} on {machine()}; load generator on CPU {options.cpu}."]
-    for b in sides:
-        lines.append(f"Apache Kafka {b.version}, {java}, {' '.join(brokers.HEAP)}." if b.name == "kafka" else f"Moldau {b.version}.")
     if shortened(options):
-        lines.append(f"Shortened: {options.pairs} pair(s), {options.seconds:g} s a run, volumes × {options.scale:g}.")
-    return " ".join(lines)
+        lines[0] += f" Shortened: {options.pairs} pair(s), {options.seconds:g} s a run, volumes × {options.scale:g}."
+    for b in sides:
+        java = subprocess.run(["java", "-version"], capture_output=True, text=True).stderr.splitlines()[0] if b.name == "kafka" else ""
+        lines.append(f"Apache Kafka {b.version}, {java}, {' '.join(brokers.HEAP)}." if b.name == "kafka" else f"Moldau {b.version}.")
+    return lines
 
 
 def arguments():

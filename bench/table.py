@@ -58,14 +58,21 @@ def line(measure, values, old, date):
 
 
 def render(rows, sections, results, old, preface, date):
-    """results: (row id, measure label) → broker → list of figures."""
-    parts = [preface]
+    """results: (row id, measure label) → broker → list of figures. preface: its lines."""
+    parts = ["\n".join(preface)]
     for section in sections:
         lines = [line(m, results.get((r.id, m.label), {}), old, date) for r in rows if r.section == section for m in r.measures]
         lines = [l for l in lines if l]
         if lines:
             parts.append(HEAD.format(section) + "\n".join(lines))
     return "\n\n".join(parts)
+
+
+def merged_preface(preface, section):
+    """The new lines, and behind them the old one of a broker that took no part this time."""
+    old = [l for l in section.splitlines() if l.startswith(("Apache Kafka ", "Moldau "))]
+    told = {l.split()[0] for l in preface}
+    return preface + [l for l in old if l.split()[0] not in told]
 
 
 def split(text):
@@ -79,5 +86,5 @@ def split(text):
 
 def write(path, rows, sections, results, preface, date):
     before, section, after = split(path.read_text())
-    body = render(rows, sections, results, old_lines(section), preface, date)
+    body = render(rows, sections, results, old_lines(section), merged_preface(preface, section), date)
     path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}")

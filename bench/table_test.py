@@ -27,8 +27,8 @@ class Numbers(unittest.TestCase):
 
 
 class Writing(unittest.TestCase):
-    def write(self, path, results, date="2026-01-01"):
-        table.write(path, ROWS, SECTIONS, results, "Last run.", date)
+    def write(self, path, results, date="2026-01-01", sides=()):
+        table.write(path, ROWS, SECTIONS, results, ["Last run.", *(f"{n} 1." for n in sides)], date)
         return path.read_text()
 
     def test_runs_add_up_and_the_text_around_stays(self):
@@ -43,6 +43,14 @@ class Writing(unittest.TestCase):
             self.assertIn("| speed of b | 1/s | 10 | 40 | 4× |  | 1, 2026-01-02 |", text)
             self.assertEqual(self.write(path, {}), text)  # nothing new, nothing changed
             self.assertTrue(text.startswith("# Title\n") and text.endswith("\nafter\n"))
+
+    def test_a_broker_that_took_no_part_keeps_its_line(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory) / "doc.md"
+            path.write_text(f"{table.BEGIN}\n{table.END}\n")
+            self.write(path, {}, sides=("Apache Kafka", "Moldau"))
+            text = self.write(path, {}, sides=("Moldau",))
+            self.assertEqual((text.count("Apache Kafka 1."), text.count("Moldau 1.")), (1, 1))
 
     def test_a_document_without_markers_is_refused(self):
         with self.assertRaises(ValueError):

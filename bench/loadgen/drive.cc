@@ -68,9 +68,10 @@ Result<Report> Driver::run() {
   TRY(connect());
   start_ns_ = now_ns();
   end_ns_ = start_ns_ + to_ns(options_.warmup_seconds);
-  for (std::int64_t now = start_ns_; sending_ || !idle(); now = now_ns()) {
-    TRY(pass_time(now));
-    if (sending_ && options_.rate > 0) TRY(send_due(now));
+  for (;;) {
+    TRY(pass_time(now_ns()));
+    if (!sending_ && idle()) break;
+    if (sending_ && options_.rate > 0) TRY(send_due(now_ns()));
     for (const Ready& ready : poller_.wait(wake_at())) {
       Lane& lane = lanes_[ready.index];
       if (ready.readable) TRY(receive(lane));
