@@ -1,0 +1,139 @@
+#include "server/node.h"
+
+#include <algorithm>
+#include <fstream>
+#include <unistd.h>
+#include <utility>
+
+namespace moldau::server {
+namespace {
+
+constexpr env::Duration kDrainGrace = std::chrono::seconds(5);
+
+std::string machine_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
+}
+
+// Changes with every start of the machine: what was written under the same one survived a mere kill.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  std::getline(file, id);
+  return id;
+}
+
+net::Options network_options(const config::BrokerConfig& config) {
+  net::Options options;
+  options.loops = config.num_network_threads_given ? static_cast<unsigned>(config.num_network_threads) : 0;
+  options.socket_request_max_bytes = config.socket_request_max_bytes;
+  options.max_connections = config.max_connections;
+  options.max_connections_per_ip = config.max_connections_per_ip;
+  options.max_connections_per_ip_overrides = config.max_connections_per_ip_overrides;
+  options.connections_max_idle_ms = config.connections_max_idle_ms;
+  options.queued_max_request_bytes = config.queued_max_request_bytes;
+  options.socket_send_buffer_bytes = config.socket_send_buffer_bytes;
+  options.socket_receive_buffer_bytes = config.socket_receive_buffer_bytes;
+  options.socket_listen_backlog_size = config.socket_listen_backlog_size;
+  return options;
+}
+
+}  // namespace
+
+Node::Node(config::Loaded loaded, Logger& log) : loaded_(std::move(loaded)), log_(log) {}
+
+Node::~Node() = default;
+
+Status Node::start() {
+  TRY(open_broker());
+  tell_what_was_found();
+  TRY(listen());
+  TRY(broker_->announce(advertised()));
+  network_->start(*broker_);
+  return {};
+}
+
+Status Node::open_broker() {
+  background_ = std::make_unique<os::Background>(
+      static_cast<unsigned>(std::clamp(loaded_.config.background_threads, 1, 64)));
+  network_ = std::make_unique<net::Server>(
+      network_options(loaded_.config), clock_, [] { return std::make_unique<os::Entropy>(); },
+      log_.network());
+  const broker::World world{.fs = fs_,
+                            .clock = clock_,
+                            .random = random_,
+                            .background = *background_,
+                            .events = log_,
+                            .boot_id = boot_id(),
+                            .loops = network_->loops().size()};
+  TRY_ASSIGN(opened, broker::Broker::open(world, {loaded_.values, loaded_.config}));
+  broker_ = std::move(opened);
+  return {};
+}
+
+void Node::tell_what_was_found() {
+  const broker::OpenReport& found = broker_->report();
+  if (found.fresh)
+    log_.info("kafka.server.KafkaServer",
+              "no metadata found in the log directories: formatted them for a new cluster");
+  log_.info("kafka.server.KafkaServer",
+            "Cluster ID = " + found.cluster_id + ", node " + std::to_string(found.node.value));
+  if (!found.quorum.cut_reason.empty()) {
+    log_.warn("kafka.raft.KafkaMetadataLog", "the metadata log lost its torn tail of " +
+                                                 std::to_string(found.quorum.bytes_cut) +
+                                                 " bytes: " + found.quorum.cut_reason);
+  }
+  for (const std::string& line : found.logs.lines) log_.warn("kafka.log.LogManager", line);
+  log_.info("kafka.log.LogManager", "Loaded " + std::to_string(found.logs.logs) + " logs; " +
+                                        std::to_string(found.logs.logs_scanned) + " of them were checked, " +
+                                        std::to_string(found.logs.bytes_scanned) + " bytes read, " +
+                                        std::to_string(found.logs.bytes_dropped) + " dropped");
+  if (found.adopted.empty()) return;
+  std::string topics;
+  for (const std::string& topic : found.adopted) topics += (topics.empty() ? "" : ", ") + topic;
+  log_.info("kafka.server.KafkaServer",
+            "took over the topics of a directory without a metadata log: " + topics);
+}
+
+Status Node::listen() {
+  std::vector<net::ListenerSpec> specs;
+  for (const config::Listener& listener : loaded_.config.listeners) {
+    if (listener.protocol != config::SecurityProtocol::kPlaintext) {
+      return fail(ErrorKind::kUnsupported, "listener " + listener.to_string() + ": security protocol " +
+                                               std::string(config::to_string(listener.protocol)) +
+                                               " is not served yet; use PLAINTEXT");
+    }
+    specs.push_back({.name = listener.name, .host = listener.host, .port = listener.port});
+  }
+  TRY(network_->bind(specs));
+  for (const net::BoundListener& bound : network_->listeners()) {
+    const bool v6 = bound.address.find(':') != std::string::npos;
+    addresses_.push_back(bound.name + "://" + (v6 ? "[" + bound.address + "]" : bound.address) + ":" +
+                         std::to_string(bound.port));
+  }
+  return {};
+}
+
+std::vector<metadata::Endpoint> Node::advertised() const {
+  std::vector<metadata::Endpoint> endpoints;
+  for (const config::Listener& listener : loaded_.config.advertised) {
+    metadata::Endpoint endpoint{.name = listener.name,
+                                .host = listener.host.empty() ? machine_name() : listener.host,
+                                .port = listener.port,
+                                .security_protocol = static_cast<std::int16_t>(listener.protocol)};
+    for (const net::BoundListener& bound : network_->listeners()) {
+      if (endpoint.port == 0 && bound.name == endpoint.name) endpoint.port = bound.port;
+    }
+    endpoints.push_back(std::move(endpoint));
+  }
+  return endpoints;
+}
+
+Status Node::stop() {
+  network_->stop(kDrainGrace);
+  const Status done = broker_->stop();
+  background_->stop();
+  return done;
+}
+
+}  // namespace moldau::server
