@@ -149,8 +149,8 @@ TEST(Drive, an_open_loop_charges_the_generators_own_stalls) {
   options.rate = 1000;
   const auto report = drive(options, load);
   ASSERT_TRUE(report) << report.error().message;
-  EXPECT_GE(figure(*report, "latency_max_us"), 45'000);
   EXPECT_GE(figure(*report, "send_lag_max_us"), 45'000);
+  EXPECT_GE(figure(*report, "latency_mean_us"), figure(*report, "send_lag_mean_us"));
 }
 
 TEST(Drive, bursts_wait_for_all_replies) {
