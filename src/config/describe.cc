@@ -20,7 +20,7 @@ std::vector<std::string_view> broker_names(std::string_view name) {
 // The lists of Kafka's static defaults, as text: null ones are absent.
 std::optional<std::string> default_text(std::string_view name) {
   const ConfigDef* definition = find(Scope::kBroker, name);
-  if (!definition || !definition->default_value || definition->retired()) return std::nullopt;
+  if (!definition || !definition->default_value) return std::nullopt;
   return std::string(*definition->default_value);
 }
 
