@@ -188,7 +188,10 @@ TEST(Drive, the_reply_to_another_request_fails_the_run) {
 
 TEST(Drive, a_hang_up_fails_the_run) {
   int seen = 0;
-  FakeBroker broker([&](std::int32_t id, Peer& peer) { peer.send(reply(id)), peer.hang_up = ++seen == 3; });
+  FakeBroker broker([&](std::int32_t id, Peer& peer) {
+    peer.hang_up = ++seen == 3;
+    if (!peer.hang_up) peer.send(reply(id));
+  });
   const auto report = drive(options_for(broker, 10), one_frame());
   ASSERT_FALSE(report);
   EXPECT_THAT(report.error().message, HasSubstr("closed the connection"));
