@@ -30,14 +30,31 @@ HeaderList::Iterator& HeaderList::Iterator::operator++() {
   return *this;
 }
 
-bool detail::skip_headers(const std::uint8_t*& p, const std::uint8_t* end, std::int32_t count) {
+namespace detail {
+
+template <typename T>
+Taken<T> take_long(const std::uint8_t* p, const std::uint8_t* end) {
+  const ByteView rest(p, static_cast<std::size_t>(end - p));
+  Taken<T> taken{};
+  if constexpr (sizeof(T) == sizeof(std::int32_t))
+    taken.size = read_varint(rest, taken.value);
+  else
+    taken.size = read_varlong(rest, taken.value);
+  return taken;
+}
+template Taken<std::int32_t> take_long(const std::uint8_t*, const std::uint8_t*);
+template Taken<std::int64_t> take_long(const std::uint8_t*, const std::uint8_t*);
+
+const std::uint8_t* behind_headers(const std::uint8_t* p, const std::uint8_t* end, std::int32_t count) {
   for (; count > 0; --count) {
     std::int32_t size = 0;
     const std::uint8_t* at = nullptr;
-    if (!skip_sized(p, end, size, at) || size < 0) return false;
-    if (!skip_sized(p, end, size, at)) return false;
+    if (!skip_sized(p, end, size, at) || size < 0) return nullptr;
+    if (!skip_sized(p, end, size, at)) return nullptr;
   }
-  return true;
+  return p;
 }
+
+}  // namespace detail
 
 }  // namespace moldau::record

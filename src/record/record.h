@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -96,31 +97,48 @@ struct RawRecord {
 
 namespace detail {
 
-// The varint at `p`, which moves behind it. False when `end` comes first or it is longer than its type
-// allows.
-inline bool take_varint(const std::uint8_t*& p, const std::uint8_t* end, std::int32_t& out) {
-  if (p != end && *p < 0x80) [[likely]] {
-    out = unzigzag(static_cast<std::uint32_t>(*p++));
-    return true;
+// Values go in and out of the calls that are rarely made, not references: those would keep what they refer to
+// out of registers for all the records that need no call.
+template <typename T>
+struct Taken {
+  std::size_t size;  // 0: not a varint
+  T value;
+};
+template <typename T>
+Taken<T> take_long(const std::uint8_t* p, const std::uint8_t* end);
+extern template Taken<std::int32_t> take_long(const std::uint8_t*, const std::uint8_t*);
+extern template Taken<std::int64_t> take_long(const std::uint8_t*, const std::uint8_t*);
+
+// The zigzag varint of type T at `p`, which moves behind it. False when `end` comes first or it is longer
+// than its type allows. Nearly all have one or two bytes, and those must not cost a call: 6 of them make a
+// record.
+template <typename T>
+bool take(const std::uint8_t*& p, const std::uint8_t* end, T& out) {
+  using Unsigned = std::make_unsigned_t<T>;
+  if (p != end) [[likely]] {
+    const Unsigned first = p[0];
+    if (first < 0x80) {
+      p += 1;
+      out = unzigzag(first);
+      return true;
+    }
+    if (end - p >= 2 && p[1] < 0x80) {
+      const Unsigned second = p[1];
+      p += 2;
+      out = unzigzag(static_cast<Unsigned>((first & 0x7f) | (second << 7)));
+      return true;
+    }
   }
-  const std::size_t taken = read_varint({p, static_cast<std::size_t>(end - p)}, out);
+  const auto [taken, value] = take_long<T>(p, end);
   p += taken;
-  return taken != 0;
-}
-inline bool take_varlong(const std::uint8_t*& p, const std::uint8_t* end, std::int64_t& out) {
-  if (p != end && *p < 0x80) [[likely]] {
-    out = unzigzag(static_cast<std::uint64_t>(*p++));
-    return true;
-  }
-  const std::size_t taken = read_varlong({p, static_cast<std::size_t>(end - p)}, out);
-  p += taken;
+  out = value;
   return taken != 0;
 }
 
 // A length and that many bytes; a negative length has none.
 inline bool skip_sized(const std::uint8_t*& p, const std::uint8_t* end, std::int32_t& size,
                        const std::uint8_t*& at) {
-  if (!take_varint(p, end, size)) return false;
+  if (!take(p, end, size)) return false;
   at = p;
   if (size <= 0) return true;
   if (end - p < size) return false;
@@ -128,30 +146,43 @@ inline bool skip_sized(const std::uint8_t*& p, const std::uint8_t* end, std::int
   return true;
 }
 
-bool skip_headers(const std::uint8_t*& p, const std::uint8_t* end, std::int32_t count);
+// The byte behind `count` headers at `p`; null when they do not fit or a key is null.
+const std::uint8_t* behind_headers(const std::uint8_t* p, const std::uint8_t* end, std::int32_t count);
 
 }  // namespace detail
 
-// Reads the record at `p` within `end` into `out` and moves `p` behind it. Every length inside is checked, so
-// that the views of `out` are good. Returns what is wrong as static text, or an empty text.
-inline std::string_view parse_record(const std::uint8_t*& p, const std::uint8_t* end, RawRecord& out) {
+// Reads the record at `at` within `end` into `out` and moves `at` behind it. Every length inside is checked,
+// so that the views of `out` are good. Returns what is wrong as static text, or an empty text.
+[[gnu::always_inline]] inline std::string_view parse_record(const std::uint8_t*& at, const std::uint8_t* end,
+                                                            RawRecord& out) {
+  const std::uint8_t* p = at;
   std::int32_t size = 0;
-  if (!detail::take_varint(p, end, size)) return "a record without a length";
+  if (!detail::take(p, end, size)) return "a record without a length";
   if (size < 0 || end - p < size) return "a record longer than what is left of its batch";
   const std::uint8_t* const stop = p + size;
   if (p == stop) return "an empty record";
   ++p;  // attributes
-  if (!detail::take_varlong(p, stop, out.timestamp_delta) || !detail::take_varint(p, stop, out.offset_delta))
+  std::int64_t timestamp_delta = 0;
+  std::int32_t offset_delta = 0, key_size = 0, value_size = 0, header_count = 0;
+  const std::uint8_t *key = nullptr, *value = nullptr;
+  if (!detail::take(p, stop, timestamp_delta) || !detail::take(p, stop, offset_delta))
     return "a record that ends before its key";
-  if (!detail::skip_sized(p, stop, out.key_size, out.key)) return "a key longer than its record";
-  if (!detail::skip_sized(p, stop, out.value_size, out.value)) return "a value longer than its record";
-  if (!detail::take_varint(p, stop, out.header_count)) return "a record without a header count";
-  if (out.header_count < 0 || out.header_count > stop - p) return "an impossible number of headers";
-  out.headers = p;
-  if (out.header_count > 0 && !detail::skip_headers(p, stop, out.header_count))
-    return "headers longer than their record";
-  if (p != stop) return "a record longer than its fields";
-  out.end = stop;
+  if (!detail::skip_sized(p, stop, key_size, key)) return "a key longer than its record";
+  if (!detail::skip_sized(p, stop, value_size, value)) return "a value longer than its record";
+  if (!detail::take(p, stop, header_count)) return "a record without a header count";
+  if (header_count < 0 || header_count > stop - p) return "an impossible number of headers";
+  if ((header_count == 0 ? p : detail::behind_headers(p, stop, header_count)) != stop)
+    return "headers that do not end with their record";
+  out = {.timestamp_delta = timestamp_delta,
+         .offset_delta = offset_delta,
+         .key_size = key_size,
+         .value_size = value_size,
+         .header_count = header_count,
+         .key = key,
+         .value = value,
+         .headers = p,
+         .end = stop};
+  at = stop;
   return {};
 }
 
