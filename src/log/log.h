@@ -135,9 +135,9 @@ class Log {
   Result<FlushWork> prepare_flush(bool include_active = true);
   void complete_flush(const FlushWork& done, std::int64_t now_ms);
 
-  // Before a recovery-point checkpoint: writes pending index entries, changed epochs and producers to their
-  // files (no sync), so that recovery can begin at end_offset() as long as the machine does not restart.
-  Status write_out();
+  // Before a checkpoint: writes pending index entries and the producers to their files (no sync). As long as
+  // the machine does not restart, recovery need not read what lies below the offset returned.
+  Result<Offset> write_out();
 
   // Writes indexes, epochs and a producer snapshot, and syncs: after this Kafka opens the folder as cleanly
   // shut down. The log must not be used afterwards. Blocks.

@@ -139,12 +139,14 @@ struct ProducerStatus {
 struct FlushWork {
   Offset from;   // the recovery point when it was prepared
   Offset up_to;  // durable below this once run() has succeeded
-  std::vector<std::shared_ptr<env::File>> files;
-  std::string folder;       // synced last, for the names of new files
-  std::string epochs_path;  // leader-epoch-checkpoint, replaced by `epochs_content` if not empty
-  std::string epochs_content;
+  std::vector<std::shared_ptr<env::File>> files{};
+  std::string folder{};       // synced last, for the names of new files
+  std::string epochs_path{};  // leader-epoch-checkpoint, replaced by `epochs_content` if not empty
+  std::string epochs_content{};
+  std::uint64_t truncations = 0;  // of the log, and
+  std::uint64_t new_names = 0;    // files made in it, when this was prepared
 
-  bool empty() const { return files.empty() && epochs_content.empty(); }
+  bool empty() const { return files.empty() && folder.empty() && epochs_content.empty(); }
   Status run(env::FileSystem& fs) const;
 };
 

@@ -1,0 +1,88 @@
+// Durability. Everything up to the recovery point is on stable storage; the rest is in the system's hands.
+#include <algorithm>
+
+#include "log/checkpoint.h"
+#include "log/log_state.h"
+
+namespace moldau::log {
+
+Status FlushWork::run(env::FileSystem& fs) const {
+  if (!epochs_content.empty()) TRY(fs.replace_file(epochs_path, as_bytes(epochs_content)));
+  for (const auto& file : files) TRY(file->sync());
+  if (!folder.empty()) TRY(fs.sync_directory(folder));
+  return {};
+}
+
+bool Log::flush_due(std::int64_t now_ms) const {
+  const LogState& s = *state_;
+  if (s.end <= s.recovery_point) return false;
+  return s.end - s.recovery_point >= s.config->flush_messages ||
+         now_ms - s.last_flush_ms >= s.config->flush_ms;
+}
+
+Result<FlushWork> Log::prepare_flush(bool include_active) {
+  LogState& s = *state_;
+  FlushWork work{.from = s.recovery_point, .up_to = s.recovery_point};
+  work.truncations = s.truncations;
+  work.new_names = s.new_names;
+  if (!s.loaded && s.new_names == s.synced_names) return work;  // untouched since a clean start
+  const Offset target = include_active ? s.end : s.active().base();
+  if (s.epochs_unsaved) {
+    work.epochs_path = s.path(kEpochsName);
+    work.epochs_content = format_epochs(s.epochs.entries());
+  }
+  if (s.new_names != s.synced_names) work.folder = s.folder;
+  if (target <= s.recovery_point) return work;
+  work.up_to = target;
+  for (std::size_t i = s.segment_of(s.recovery_point); i < s.segments.size(); ++i) {
+    Segment& segment = s.segments[i];
+    if (segment.base() >= target) break;
+    TRY_ASSIGN(file, segment.file(s.home()));
+    work.files.push_back(file);
+    if (&segment == &s.active()) continue;  // its index grows still, and recovery looks at it with suspicion
+    TRY_ASSIGN(indexes, segment.index_files_to_sync(s.home()));
+    work.files.insert(work.files.end(), indexes.begin(), indexes.end());
+  }
+  return work;
+}
+
+void Log::complete_flush(const FlushWork& done, std::int64_t now_ms) {
+  LogState& s = *state_;
+  s.last_flush_ms = now_ms;
+  s.synced_names = std::max(s.synced_names, done.new_names);
+  if (s.epochs_unsaved && done.epochs_content == format_epochs(s.epochs.entries())) s.epochs_unsaved.reset();
+  if (done.truncations == s.truncations)
+    s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
+}
+
+Result<Offset> Log::write_out() {
+  LogState& s = *state_;
+  if (!s.loaded) return s.end;
+  TRY(s.active().spill(s.home()));
+  if (s.snapshot_end != s.end && s.end > s.active().base()) {
+    TRY(s.write_snapshot(s.end));
+    s.remove_snapshots(s.active().base() + 1, s.end);
+  }
+  return s.epochs_unsaved ? std::min(*s.epochs_unsaved, s.end) : s.end;
+}
+
+Status Log::close() {
+  LogState& s = *state_;
+  const Home home = s.home();
+  if (s.tail_dirty || s.config->preallocate) {
+    TRY_ASSIGN(file, s.active().file(home));
+    TRY(file->truncate(s.active().size()));
+  }
+  for (Segment& segment : s.segments) TRY(segment.seal(home));
+  if (s.loaded && s.snapshot_end != s.end && s.end > s.segments.front().base()) TRY(s.write_snapshot(s.end));
+  TRY_ASSIGN(work, prepare_flush(true));
+  for (Segment& segment : s.segments) {
+    TRY_ASSIGN(indexes, segment.index_files_to_sync(home));
+    work.files.insert(work.files.end(), indexes.begin(), indexes.end());
+  }
+  TRY(work.run(*s.context.fs));
+  complete_flush(work, s.last_now_ms);
+  return {};
+}
+
+}  // namespace moldau::log

@@ -1,0 +1,288 @@
+#include "log/log_loader.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "base/check.h"
+#include "log/checkpoint.h"
+#include "log/scanner.h"
+
+namespace moldau::log {
+namespace {
+
+constexpr std::string_view kDeleted = ".deleted", kCleaned = ".cleaned", kSwap = ".swap";
+
+// The number in front of the first dot; nothing if there is none.
+std::optional<Offset> offset_of(std::string_view name) {
+  const std::string_view digits = name.substr(0, name.find('.'));
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (error != std::errc() || end != digits.data() + digits.size() || value < 0) return std::nullopt;
+  return Offset{value};
+}
+
+std::string_view suffix_of(std::string_view name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string_view::npos ? std::string_view{} : name.substr(dot);
+}
+
+bool belongs_to_segment(std::string_view name) {
+  const std::string_view suffix = suffix_of(name);
+  return offset_of(name) && (suffix == ".log" || suffix == ".index" || suffix == ".timeindex" ||
+                             suffix == ".txnindex" || suffix == ".snapshot");
+}
+
+}  // namespace
+
+Status LogLoader::load() {
+  TRY(list());
+  TRY(settle_swaps());
+  TRY(collect_segments());
+  state_.clean = options_.clean_shutdown;
+  state_.opened_ms = state_.last_now_ms = state_.last_flush_ms = options_.now_ms;
+  state_.recovery_point = options_.recovery_point;
+  if (state_.segments.empty()) TRY(state_.begin_anew(options_.log_start, options_.now_ms));
+  set_start();
+  if (options_.clean_shutdown) {
+    TRY(trust());
+  } else {
+    TRY(state_.load_epochs());
+    TRY(recover(std::max(options_.recover_from, options_.recovery_point)));
+    state_.loaded = true;
+  }
+  return start_above_end();
+}
+
+Status LogLoader::list() {
+  TRY_ASSIGN(entries, state_.context.fs->list(state_.folder));
+  entries_ = std::move(entries);
+  std::erase_if(entries_, [](const env::DirEntry& e) { return e.is_directory; });
+  return {};
+}
+
+// Compaction and splitting replace segments like this: write *.cleaned, rename them to *.swap, rename the old
+// ones to
+// *.deleted, rename *.swap to their names. Killed in between, a log is finished with its .swap files, unless
+// .cleaned ones show that not all of them were there yet.
+Status LogLoader::settle_swaps() {
+  env::FileSystem& fs = *state_.context.fs;
+  std::optional<Offset> first_cleaned;
+  std::vector<std::string> swaps;
+  bool changed = false;
+  const auto remove = [&](const std::string& name) -> Status {
+    changed = true;
+    return fs.remove(state_.path(name));
+  };
+  for (const env::DirEntry& entry : entries_) {
+    if (entry.name.ends_with(kDeleted) && !entry.name.ends_with(".checkpoint.deleted"))
+      TRY(remove(entry.name));
+    if (entry.name.ends_with(kCleaned)) {
+      if (const auto base = offset_of(entry.name); base && (!first_cleaned || *base < *first_cleaned))
+        first_cleaned = base;
+    }
+    if (entry.name.ends_with(kSwap) && offset_of(entry.name)) swaps.push_back(entry.name);
+  }
+  for (const env::DirEntry& entry : entries_)
+    if (entry.name.ends_with(kCleaned)) TRY(remove(entry.name));
+  if (first_cleaned) {
+    for (const std::string& name : swaps)
+      if (*offset_of(name) >= *first_cleaned) TRY(remove(name));
+    std::erase_if(swaps, [&](const std::string& name) { return *offset_of(name) >= *first_cleaned; });
+  }
+
+  // The offsets that the new segments cover: old files there are superseded.
+  Offset low{std::numeric_limits<std::int64_t>::max()}, high{-1};
+  for (const std::string& name : swaps) {
+    if (suffix_of(name) != ".log.swap") continue;
+    low = std::min(low, *offset_of(name));
+    TRY_ASSIGN(file, fs.open(state_.path(name), env::OpenMode::kRead));
+    TRY_ASSIGN(size, file->size());
+    HeaderScanner scanner(*file, 0, size);
+    for (;;) {
+      TRY_ASSIGN(header, scanner.next());
+      if (!header) break;
+      high = std::max(high, header->next_offset());
+    }
+  }
+  for (const env::DirEntry& entry : entries_) {
+    if (!belongs_to_segment(entry.name)) continue;
+    const Offset base = *offset_of(entry.name);
+    if (base >= low && base < high) TRY(remove(entry.name));
+  }
+  for (const std::string& name : swaps) {
+    changed = true;
+    TRY(fs.rename(state_.path(name), state_.path(name.substr(0, name.size() - kSwap.size()))));
+  }
+  if (!swaps.empty()) state_.notes().notes.push_back(state_.folder + ": finished an interrupted compaction");
+  return changed ? list() : Status{};
+}
+
+Status LogLoader::collect_segments() {
+  std::map<Offset, Segment::Beside> beside;
+  const auto clip = [](std::uint64_t size) {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(size, Segment::kMissing - 1));
+  };
+  for (const env::DirEntry& entry : entries_) {
+    const auto base = offset_of(entry.name);
+    if (!base) continue;
+    const std::string_view suffix = suffix_of(entry.name);
+    if (suffix == ".index") beside[*base].index = clip(entry.size);
+    if (suffix == ".timeindex") beside[*base].time = clip(entry.size);
+    if (suffix == ".txnindex") beside[*base].aborted = clip(entry.size);
+    if (suffix == ".snapshot") state_.snapshots.push_back(*base);
+  }
+  for (const env::DirEntry& entry : entries_) {
+    const auto base = offset_of(entry.name);
+    if (!base || suffix_of(entry.name) != ".log") continue;
+    if (entry.size > std::numeric_limits<std::int32_t>::max())
+      return fail(ErrorKind::kCorrupt, state_.path(entry.name) +
+                                           ": expected at most 2147483647 bytes, found " +
+                                           std::to_string(entry.size));
+    state_.segments.emplace_back(*base, static_cast<std::uint32_t>(entry.size), beside[*base],
+                                 entry.modified_ms);
+    state_.size_bytes += entry.size;
+    beside.erase(*base);
+  }
+  for (const auto& [base, files] : beside) {  // of no segment
+    for (const std::string_view suffix : {".index", ".timeindex", ".txnindex"}) {
+      const std::string path = state_.home().path(base, suffix);
+      if (state_.context.fs->exists(path)) TRY(state_.context.fs->remove(path));
+    }
+  }
+  std::ranges::sort(state_.snapshots);
+  return {};
+}
+
+void LogLoader::set_start() { state_.start = std::max(options_.log_start, state_.segments.front().base()); }
+
+// After a clean stop the recovery point is the end of the log; ensure_loaded() looks again before the log is
+// used.
+Status LogLoader::trust() {
+  const Segment& last = state_.active();
+  const Offset point = options_.recovery_point;
+  if (options_.recovery_point_known && point >= last.base() && (last.size() == 0) == (point == last.base())) {
+    state_.end = state_.recovery_point = point;
+    return {};
+  }
+  return state_.ensure_loaded();
+}
+
+Status LogLoader::start_above_end() {
+  if (state_.end >= options_.log_start) return {};
+  state_.notes().notes.push_back(state_.folder + ": expected records from offset " +
+                                 std::to_string(options_.log_start.value) + " on, found an end at " +
+                                 std::to_string(state_.end.value) + "; begun anew there");
+  TRY(state_.retire_segments(0, state_.segments.size(), options_.now_ms));
+  TRY(state_.begin_anew(options_.log_start, options_.now_ms));
+  set_start();
+  state_.recovery_point = state_.start;
+  state_.epochs.clear();
+  state_.epochs_changed(Offset{0});
+  state_.producers.clear();
+  state_.remove_snapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()});
+  state_.loaded = true;
+  return {};
+}
+
+Status LogLoader::recover(Offset from) {
+  RecoveryReport& report = state_.notes();
+  report.scanned = true;
+  const std::size_t first = state_.segment_of(from);
+  from = std::max(from, state_.segments[first].base());
+  TRY(state_.rebuild_producers(from));
+  bool was_cut = false;
+  for (std::size_t i = first; i < state_.segments.size(); ++i) {
+    TRY(recover_segment(i, i == first ? from : state_.segments[i].base(), was_cut));
+    if (was_cut) TRY(drop_segments_from(i + 1));
+  }
+  report.end_offset = state_.end;
+  if (state_.end < options_.recovery_point && report.why.empty())
+    report.why = state_.folder + ": expected records up to offset " +
+                 std::to_string(options_.recovery_point.value) + " as synced, found an end at " +
+                 std::to_string(state_.end.value);
+  state_.recovery_point = std::min(state_.recovery_point, state_.end);
+  if (state_.epochs.truncate_from_end(state_.end)) state_.epochs_changed(state_.end);
+  if (state_.epochs.truncate_from_start(state_.start)) state_.epochs_changed(state_.start);
+  state_.remove_snapshots(state_.end + 1, Offset{std::numeric_limits<std::int64_t>::max()});
+  if (state_.snapshot_end != state_.end && !state_.producers.empty()) TRY(state_.write_snapshot(state_.end));
+  return {};
+}
+
+Status LogLoader::recover_segment(std::size_t index, Offset from, bool& was_cut) {
+  Segment& segment = state_.segments[index];
+  RecoveryReport& report = state_.notes();
+  const Home home = state_.home();
+  TRY_ASSIGN(resumed, segment.resume(home, from));
+  ++report.segments_scanned;
+  state_.end = resumed.next;
+  if (segment.size() == 0) return {};
+
+  TRY_ASSIGN(file, segment.file(home));
+  BatchScanner scanner(*file, resumed.position, segment.size());
+  std::string wrong;
+  for (;;) {
+    TRY_ASSIGN(batch, scanner.next());
+    if (!batch) break;
+    const record::BatchHeader& header = batch->header();
+    const bool ordered =
+        header.last_offset >= state_.end && header.base_offset >= segment.base() &&
+        (header.magic < 2 || (header.base_offset >= state_.end && header.last_offset_delta >= 0));
+    if (!ordered || !segment.can_hold(header.last_offset)) {
+      wrong = "a batch of offsets " + std::to_string(header.base_offset.value) + " to " +
+              std::to_string(header.last_offset.value) + " behind offset " + std::to_string(state_.end.value);
+      break;
+    }
+    segment.note(header, static_cast<std::uint32_t>(scanner.position()), home.index_interval_bytes);
+    if (header.magic >= 2 && header.partition_leader_epoch.value >= 0) {
+      const auto latest = state_.epochs.latest();
+      if ((!latest || header.partition_leader_epoch > latest->epoch) &&
+          state_.epochs.assign(header.partition_leader_epoch, header.base_offset))
+        state_.epochs_changed(header.base_offset);
+    }
+    TRY(state_.apply_to_producers(
+        header, [&]() -> Result<ByteView> { return batch->bytes(); },
+        [&](const CompletedTransaction& done, Offset stable) -> Status {
+          if (!done.aborted) return {};
+          return segment.add_aborted(home, {done.producer, done.first_offset, done.last_offset, stable});
+        }));
+    state_.snapshot_end = kNoOffset;
+    state_.end = header.next_offset();
+  }
+  const std::uint64_t good = wrong.empty() ? scanner.next_position() : scanner.position();
+  report.bytes_scanned += good - std::min<std::uint64_t>(good, resumed.position);
+  if (good < segment.size()) {
+    was_cut = true;
+    TRY(cut(index, good, !wrong.empty() ? wrong : scanner.broken()));
+  }
+  if (index + 1 < state_.segments.size() && !was_cut) return segment.seal(home);
+  return segment.spill(home);
+}
+
+Status LogLoader::cut(std::size_t index, std::uint64_t position, const std::string& why) {
+  Segment& segment = state_.segments[index];
+  RecoveryReport& report = state_.notes();
+  const Home home = state_.home();
+  const std::uint64_t dropped = segment.size() - position;
+  report.bytes_dropped += dropped;
+  report.why = home.path(segment.base(), ".log") + ": at byte " + std::to_string(position) + ", offset " +
+               std::to_string(state_.end.value) + ": " + why;
+  TRY_ASSIGN(file, segment.file(home));
+  TRY(file->truncate(position));
+  segment.set_size(static_cast<std::uint32_t>(position));
+  state_.size_bytes -= dropped;
+  return {};
+}
+
+Status LogLoader::drop_segments_from(std::size_t index) {
+  if (index >= state_.segments.size()) return {};
+  RecoveryReport& report = state_.notes();
+  for (std::size_t i = index; i < state_.segments.size(); ++i) {
+    ++report.segments_dropped;
+    report.bytes_dropped += state_.segments[i].size();
+  }
+  return state_.retire_segments(index, state_.segments.size(),
+                                options_.now_ms + state_.config->file_delete_delay_ms);
+}
+
+}  // namespace moldau::log
