@@ -69,7 +69,7 @@ def print_table(clients, results):
 
     print('writer \\ reader'.ljust(width) + ''.join(c.short.rjust(9) for c in readers) + '    itself')
     for w in [c.name for c in clients] + ['(all)']:
-        print(w.ljust(width) + ''.join(cell(w, c.name).rjust(8) for c in readers) + cell(w, '').rjust(10))
+        print(w.ljust(width) + ''.join(cell(w, c.name).rjust(9) for c in readers) + cell(w, '').rjust(10))
 
 
 def report(clients, results):

@@ -73,9 +73,16 @@ public class Kafka08 extends Adapter {
             new kafka.javaapi.producer.Producer<>(new kafka.producer.ProducerConfig(p));
         try {
             List<kafka.producer.KeyedMessage<byte[], byte[]>> messages = new ArrayList<>();
-            for (Rec r : records)
+            int bytes = 0;
+            for (Rec r : records) { // what one call sends is one message set, and for the broker one batch, however large
                 messages.add(new kafka.producer.KeyedMessage<>(c.text("topic"), r.key, c.number("partition"), r.value));
-            producer.send(messages);
+                bytes += r.value == null ? 0 : r.value.length;
+                if (bytes < 300_000) continue;
+                producer.send(messages);
+                messages.clear();
+                bytes = 0;
+            }
+            if (!messages.isEmpty()) producer.send(messages);
         } finally {
             producer.close();
         }

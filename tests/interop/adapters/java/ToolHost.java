@@ -1,62 +1,60 @@
 import java.io.*;
-import java.lang.reflect.Method;
+import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.*;
+import org.apache.kafka.common.utils.Exit;
 
 /**
  * Runs mains of Kafka's tools one after another in one JVM, as tests/interop/tools_431.py asks on standard input: a line
- * "CLASS\tARGUMENT\t…" (standard input of the tool in the last field, base64, after "<"). Answers with one line: exit status, then
- * what the tool printed to standard output and to standard error, each base64. System.exit becomes an exception.
+ * "CLASS\tARGUMENT\t…\t<INPUT", INPUT being the tool's standard input in base64. Answers with one line: exit status, then what
+ * the tool printed to standard output and to standard error, each in base64. Kafka's Exit is made to throw.
  */
 public class ToolHost {
-    static final class Exited extends SecurityException {
-        final int status;
-        Exited(int status) { super("exit " + status); this.status = status; }
+    /** Some tools catch it and print it: the driver leaves out lines that say "tool exits". */
+    static final class Exited extends Error {
+        Exited() { super("tool exits", null, false, false); }
     }
 
-    @SuppressWarnings("removal")
-    static final class NoExit extends SecurityManager {
-        @Override public void checkExit(int status) { throw new Exited(status); }
-        @Override public void checkPermission(java.security.Permission permission) {}
+    /** Of the running tool: the status it first asked to exit with, whatever became of the error thrown then. */
+    static Integer status;
+
+    static void exit(int wanted, String message) {
+        if (status == null) status = wanted;
+        throw new Exited();
     }
 
-    @SuppressWarnings("removal")
+    /** Scala's Console keeps the streams that it finds at first use: one stream for the JVM's life, emptied after each tool. */
+    static final ByteArrayOutputStream OUT = new ByteArrayOutputStream(), ERR = new ByteArrayOutputStream();
+
     public static void main(String[] unused) throws Exception {
         PrintStream answers = System.out;
-        PrintStream errors = System.err;
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        SecurityManager before = System.getSecurityManager();
-        System.setSecurityManager(new NoExit());
+        System.setOut(new PrintStream(OUT, true, "UTF-8"));
+        System.setErr(new PrintStream(ERR, true, "UTF-8"));
+        Exit.setExitProcedure(ToolHost::exit);
+        Exit.setHaltProcedure(ToolHost::exit);
         for (String line; (line = commands.readLine()) != null; ) {
-            List<String> words = new ArrayList<>(Arrays.asList(line.split("\t", -1)));
-            byte[] input = new byte[0];
-            if (words.get(words.size() - 1).startsWith("<"))
-                input = Base64.getDecoder().decode(words.remove(words.size() - 1).substring(1));
-            ByteArrayOutputStream out = new ByteArrayOutputStream(), err = new ByteArrayOutputStream();
-            System.setIn(new ByteArrayInputStream(input));
-            System.setOut(new PrintStream(out, true, "UTF-8"));
-            System.setErr(new PrintStream(err, true, "UTF-8"));
-            int status = run(words.remove(0), words.toArray(new String[0]));
+            String[] words = line.split("\t", -1);
+            int last = words.length - 1;
+            System.setIn(new ByteArrayInputStream(Base64.getDecoder().decode(words[last].substring(1))));
+            OUT.reset();
+            ERR.reset();
+            status = null;
+            int ended = run(words[0], Arrays.copyOfRange(words, 1, last));
             System.out.flush();
             System.err.flush();
-            answers.println(status + "\t" + encode(out) + "\t" + encode(err));
+            answers.println((status == null ? ended : status) + "\t" + encode(OUT) + "\t" + encode(ERR));
             answers.flush();
         }
-        System.setSecurityManager(before);
-        System.setErr(errors);
         Runtime.getRuntime().halt(0);
     }
 
     private static int run(String tool, String[] arguments) {
         try {
-            Method main = Class.forName(tool).getMethod("main", String[].class);
-            // scala.Console keeps the streams it found at start
-            main.invoke(null, (Object) arguments);
+            Class.forName(tool).getMethod("main", String[].class).invoke(null, (Object) arguments);
             return 0;
-        } catch (java.lang.reflect.InvocationTargetException e) {
-            for (Throwable t = e.getCause(); t != null; t = t.getCause())
-                if (t instanceof Exited) return ((Exited) t).status;
-            e.getCause().printStackTrace();
+        } catch (InvocationTargetException e) {
+            if (!(e.getCause() instanceof Exited)) e.getCause().printStackTrace();
             return 1;
         } catch (ReflectiveOperationException e) {
             e.printStackTrace();

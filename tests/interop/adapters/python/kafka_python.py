@@ -3,6 +3,7 @@ import sys
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaTimeoutError
 
 from adapter import Adapter
 
@@ -24,11 +25,21 @@ class KafkaPython(Adapter):
         try:
             sent = [producer.send(fields['topic'], value=r.value, key=r.key, partition=int(fields['partition']),
                                   timestamp_ms=r.timestamp, headers=r.headers or None) for r in records]
-            producer.flush(30)
+            self.flush(producer)
             # with acks=0 the client counts from offset -1
             return [-1 if fields.get('acks') == '0' else f.get(30).offset for f in sent]
         finally:
             producer.close()
+
+    @staticmethod
+    def flush(producer):
+        """2.0.2 at times misses the wake-up of a flush and leaves the last batch unsent: a second flush wakes it again."""
+        for turn in range(10):
+            try:
+                return producer.flush(3)
+            except KafkaTimeoutError:
+                if turn == 9:
+                    raise
 
     def consumer(self, fetch='1048576', wait='10'):
         if (fetch, wait) not in self.consumers:
