@@ -134,7 +134,7 @@ class Tools:
 
     def __init__(self, bootstrap):
         self.bootstrap, self.node, self.files = bootstrap, '1', []
-        path = os.pathsep.join([os.path.join(CACHE, 'classes', 'toolhost'), os.path.join(CACHE, 'kafka', VERSION, '*')])
+        path = os.pathsep.join([os.path.join(CACHE, 'classes', 'toolhost-' + VERSION), os.path.join(CACHE, 'kafka', VERSION, '*')])
         self.process = subprocess.Popen(['java', '-Xmx400m', '-XX:TieredStopAtLevel=1', '-cp', path, 'ToolHost'],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         found = re.search(r'\(id: (\d+) ', self.run('kafka-broker-api-versions', '')[1])

@@ -193,6 +193,7 @@ func admin(bootstrap string, verb string, f fields) (string, error) {
 	case "create":
 		configs := map[string]*string{}
 		for name, value := range f {
+			value := value // before Go 1.22 the loop had one variable
 			if strings.HasPrefix(name, "config.") {
 				configs[name[len("config."):]] = &value
 			}
@@ -220,8 +221,15 @@ func admin(bootstrap string, verb string, f fields) (string, error) {
 		partition := int32(f.number("partition"))
 		first, _ := earliest.Lookup(topic, partition)
 		last, _ := latest.Lookup(topic, partition)
-		return fmt.Sprintf("%d,%d", first.Offset, last.Offset), errors.Join(first.Err, last.Err)
+		return fmt.Sprintf("%d,%d", first.Offset, last.Offset), firstOf(first.Err, last.Err)
 	}
+}
+
+func firstOf(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 func answer(bootstrap, line string) (text string, err error) {
