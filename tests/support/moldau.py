@@ -1,0 +1,88 @@
+"""A moldau-server for tests written in Python: starts it on a free port with a folder of its own, waits until it says that it
+has started, ends it, and shows its log when something went wrong. Import with sys.path including tests/support."""
+import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, threading, time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STARTED = re.compile(r"\bstarted \(kafka\.server\.Kafka(Raft)?Server\)")
+
+
+def server_program():
+    return pathlib.Path(os.environ.get("MOLDAU_SERVER", ROOT / "build/release/src/server/moldau-server"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Moldau:
+    """with Moldau(**{"num.partitions": 4}) as broker: … broker.port, broker.folder, broker.log()"""
+
+    def __init__(self, folder=None, port=None, prefix=(), **properties):
+        self.own_folder = folder is None
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="moldau-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self.prefix = list(prefix)
+        self.properties = {"listeners": f"PLAINTEXT://127.0.0.1:{self.port}", "node.id": 1,
+                           "log.dirs": self.folder / "data"} | properties
+        self.process, self.lines, self.ready = None, [], threading.Event()
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    def start(self, wait=30):
+        path = self.folder / "server.properties"
+        path.write_text("".join(f"{k}={v}\n" for k, v in self.properties.items() if v is not None))
+        self.ready.clear()
+        self.process = subprocess.Popen([*self.prefix, server_program(), path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        stdin=subprocess.DEVNULL, text=True, errors="replace")
+        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
+        if wait and not self.ready.wait(wait):
+            self.kill()
+            raise RuntimeError("the broker did not start:\n" + self.log())
+        return self
+
+    def _read(self, process):
+        for line in process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if STARTED.search(line):
+                self.ready.set()
+        self.ready.set()  # it ended: who waits looks at running()
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def log(self):
+        return "\n".join(self.lines[-200:])
+
+    def wait_for_line(self, pattern, seconds=10):
+        """The first line that matches; bounded. For what the log alone can tell."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if re.search(pattern, line):
+                    return line
+            time.sleep(0.01)
+        raise AssertionError(f"no line like {pattern!r} in\n{self.log()}")
+
+    def stop(self, seconds=30):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self):
+        if self.running():
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, *_):
+        self.kill()
+        if kind is not None:
+            print(self.log())
+        if self.own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
