@@ -145,7 +145,7 @@ TEST(Drive, an_open_loop_charges_the_generators_own_stalls) {
     while (first && now_ns() < until) continue;
     return first = false, 0;
   };
-  Options options = options_for(broker, 100);
+  Options options = options_for(broker, 500);
   options.rate = 1000;
   const auto report = drive(options, load);
   ASSERT_TRUE(report) << report.error().message;
