@@ -54,8 +54,8 @@ Status LogState::ensure_loaded() {
   if (!loaded) TRY(rebuild_producers(end));
   loaded = true;
   clean = false;
-  if (epochs.truncate_from_end(end)) epochs_changed(end);
-  if (epochs.truncate_from_start(start)) epochs_changed(start);
+  if (epochs.truncate_from_end(end)) epochs_changed();
+  if (epochs.truncate_from_start(start)) epochs_changed();
   return {};
 }
 
@@ -100,12 +100,8 @@ Status LogState::load_epochs() {
         epochs.assign(header->partition_leader_epoch, header->base_offset);
     }
   }
-  epochs_changed(segments.front().base());
+  epochs_changed();
   return {};
-}
-
-void LogState::epochs_changed(Offset from) {
-  epochs_unsaved = epochs_unsaved ? std::min(*epochs_unsaved, from) : from;
 }
 
 std::size_t LogState::segment_of(Offset offset) const {
@@ -204,8 +200,10 @@ Offset Log::start_offset() const { return state_->start; }
 Offset Log::local_start_offset() const { return std::max(state_->start, state_->segments.front().base()); }
 Offset Log::end_offset() const { return state_->end; }
 Offset Log::recovery_point() const { return state_->recovery_point; }
+std::uint64_t Log::unflushed_bytes() const { return state_->unflushed_bytes; }
 std::uint64_t Log::size_bytes() const { return state_->size_bytes; }
 std::size_t Log::segment_count() const { return state_->segments.size(); }
+Offset Log::first_segment_base() const { return state_->segments.front().base(); }
 Offset Log::active_segment_base() const { return state_->segments.back().base(); }
 const std::string& Log::folder() const { return state_->folder; }
 const LogConfig& Log::config() const { return *state_->config; }
@@ -267,7 +265,7 @@ Result<EpochEndOffset> Log::end_offset_for_epoch(LeaderEpoch epoch) {
 
 Status Log::assign_epoch(LeaderEpoch epoch, Offset start) {
   TRY(state_->ensure_loaded());
-  if (state_->epochs.assign(epoch, start)) state_->epochs_changed(start);
+  if (state_->epochs.assign(epoch, start)) state_->epochs_changed();
   return {};
 }
 

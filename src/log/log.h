@@ -127,7 +127,8 @@ class Log {
 
   // --- durability ------------------------------------------------------------------------------------------
 
-  Offset recovery_point() const;  // everything below is on stable storage
+  Offset recovery_point() const;          // everything below is on stable storage
+  std::uint64_t unflushed_bytes() const;  // appended since the last flush, about
   // Whether flush.messages or flush.ms asks for a flush now.
   bool flush_due(std::int64_t now_ms) const;
   // What is to be synced so that everything below FlushWork::up_to is durable. Run it on any thread, then
@@ -155,6 +156,7 @@ class Log {
   Offset end_offset() const;          // of the next record
   std::uint64_t size_bytes() const;   // of the .log files
   std::size_t segment_count() const;
+  Offset first_segment_base() const;
   Offset active_segment_base() const;
   const std::string& folder() const;
   Result<Uuid> topic_id();  // of partition.metadata; zero if there is none

@@ -244,6 +244,7 @@ void Appender::write() {
   s_.active().set_size(position + static_cast<std::uint32_t>(bytes));
   s_.active().set_modified(s_.last_now_ms);
   s_.size_bytes += bytes;
+  s_.unflushed_bytes += bytes;
   s_.snapshot_end = kNoOffset;
   std::uint32_t at = position;
   for (std::size_t i = 0; i < count; ++i) {
@@ -282,9 +283,9 @@ Status Appender::commit_batch(const record::BatchHeader& header, ByteView batch,
     s_.tail.add(header.base_offset, position);
     if (header.partition_leader_epoch.value >= 0 &&
         s_.epochs.assign(header.partition_leader_epoch, header.base_offset))
-      s_.epochs_changed(header.base_offset);
+      s_.epochs_changed();
   } else if (s_.epochs.clear()) {
-    s_.epochs_changed(header.base_offset);  // without epochs, truncation goes by the high watermark
+    s_.epochs_changed();  // without epochs, truncation goes by the high watermark
   }
   s_.end = header.next_offset();
   return s_.apply_to_producers(

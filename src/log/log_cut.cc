@@ -40,7 +40,7 @@ Status LogState::begin_anew(Offset base, std::int64_t now_ms) {
 
 void LogState::move_start(Offset offset) {
   start = offset;
-  if (epochs.truncate_from_start(offset)) epochs_changed(offset);
+  if (epochs.truncate_from_start(offset)) epochs_changed();
   producers.start_moved_to(offset);
 }
 
@@ -50,7 +50,7 @@ Status Log::truncate_to(Offset offset) {
   TRY(s.ensure_loaded());
   if (offset >= s.end) {
     // A leader that never wrote may have left an epoch behind the end.
-    if (s.epochs.truncate_from_end(s.end)) s.epochs_changed(s.end);
+    if (s.epochs.truncate_from_end(s.end)) s.epochs_changed();
     return {};
   }
   if (offset < s.segments.front().base()) return truncate_fully_and_start_at(offset);
@@ -65,7 +65,7 @@ Status Log::truncate_to(Offset offset) {
   s.end = end;
   s.recovery_point = std::min(s.recovery_point, s.end);
   s.start = std::min(s.start, s.end);
-  if (s.epochs.truncate_from_end(s.end)) s.epochs_changed(s.end);
+  if (s.epochs.truncate_from_end(s.end)) s.epochs_changed();
   s.remove_snapshots(s.end + 1, kForever);
   return s.rebuild_producers(s.end);
 }
@@ -78,7 +78,7 @@ Status Log::truncate_fully_and_start_at(Offset offset, std::optional<Offset> sta
   TRY(s.begin_anew(offset, s.last_now_ms));
   s.start = start.value_or(offset);
   s.recovery_point = offset;
-  if (s.epochs.clear()) s.epochs_changed(Offset{0});
+  if (s.epochs.clear()) s.epochs_changed();
   s.producers.clear();
   s.snapshot_end = kNoOffset;
   s.remove_snapshots(Offset{0}, kForever);

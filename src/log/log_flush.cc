@@ -25,9 +25,10 @@ Result<FlushWork> Log::prepare_flush(bool include_active) {
   FlushWork work{.from = s.recovery_point, .up_to = s.recovery_point};
   work.truncations = s.truncations;
   work.new_names = s.new_names;
+  if (include_active) work.bytes = s.unflushed_bytes;
   if (!s.loaded && s.new_names == s.synced_names) return work;  // untouched since a clean start
   const Offset target = include_active ? s.end : s.active().base();
-  if (s.epochs_unsaved) {
+  if (s.epochs_unsynced) {
     work.epochs_path = s.path(kEpochsName);
     work.epochs_content = format_epochs(s.epochs.entries());
   }
@@ -49,8 +50,10 @@ Result<FlushWork> Log::prepare_flush(bool include_active) {
 void Log::complete_flush(const FlushWork& done, std::int64_t now_ms) {
   LogState& s = *state_;
   s.last_flush_ms = now_ms;
+  s.unflushed_bytes -= std::min(s.unflushed_bytes, done.bytes);
   s.synced_names = std::max(s.synced_names, done.new_names);
-  if (s.epochs_unsaved && done.epochs_content == format_epochs(s.epochs.entries())) s.epochs_unsaved.reset();
+  if (s.epochs_unsynced && done.epochs_content == format_epochs(s.epochs.entries()))
+    s.epochs_unsynced = s.epochs_unwritten = false;
   if (done.truncations == s.truncations)
     s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
 }
@@ -63,7 +66,17 @@ Result<Offset> Log::write_out() {
     TRY(s.write_snapshot(s.end));
     s.remove_snapshots(s.active().base() + 1, s.end);
   }
-  return s.epochs_unsaved ? std::min(*s.epochs_unsaved, s.end) : s.end;
+  if (s.epochs_unwritten) {
+    // Torn by a power loss it is noticed and rebuilt from the log; the next flush syncs it.
+    const std::string temporary = s.path(kEpochsName) + ".tmp";
+    {
+      TRY_ASSIGN(out, s.context.fs->open(temporary, env::OpenMode::kTruncate));
+      TRY(out->write_at(0, as_bytes(format_epochs(s.epochs.entries()))));
+    }
+    TRY(s.context.fs->rename(temporary, s.path(kEpochsName)));
+    s.epochs_unwritten = false;
+  }
+  return s.end;
 }
 
 Status Log::close() {

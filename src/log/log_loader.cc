@@ -178,7 +178,7 @@ Status LogLoader::start_above_end() {
   set_start();
   state_.recovery_point = state_.start;
   state_.epochs.clear();
-  state_.epochs_changed(Offset{0});
+  state_.epochs_changed();
   state_.producers.clear();
   state_.remove_snapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()});
   state_.loaded = true;
@@ -202,8 +202,8 @@ Status LogLoader::recover(Offset from) {
                  std::to_string(options_.recovery_point.value) + " as synced, found an end at " +
                  std::to_string(state_.end.value);
   state_.recovery_point = std::min(state_.recovery_point, state_.end);
-  if (state_.epochs.truncate_from_end(state_.end)) state_.epochs_changed(state_.end);
-  if (state_.epochs.truncate_from_start(state_.start)) state_.epochs_changed(state_.start);
+  if (state_.epochs.truncate_from_end(state_.end)) state_.epochs_changed();
+  if (state_.epochs.truncate_from_start(state_.start)) state_.epochs_changed();
   state_.remove_snapshots(state_.end + 1, Offset{std::numeric_limits<std::int64_t>::max()});
   if (state_.snapshot_end != state_.end && !state_.producers.empty()) TRY(state_.write_snapshot(state_.end));
   return {};
@@ -238,7 +238,7 @@ Status LogLoader::recover_segment(std::size_t index, Offset from, bool& was_cut)
       const auto latest = state_.epochs.latest();
       if ((!latest || header.partition_leader_epoch > latest->epoch) &&
           state_.epochs.assign(header.partition_leader_epoch, header.base_offset))
-        state_.epochs_changed(header.base_offset);
+        state_.epochs_changed();
     }
     TRY(state_.apply_to_producers(
         header, [&]() -> Result<ByteView> { return batch->bytes(); },

@@ -79,7 +79,7 @@ class LogState {
 
   Status write_snapshot(Offset at);
   void remove_snapshots(Offset from, Offset to);  // those in [from, to)
-  void epochs_changed(Offset from);
+  void epochs_changed() { epochs_unsynced = epochs_unwritten = true; }
   Status roll(Offset base, std::int64_t now_ms);
   // Takes segments [first, last) out; their files wait for removal at `due_ms`.
   Status retire_segments(std::size_t first, std::size_t last, std::int64_t due_ms);
@@ -95,6 +95,7 @@ class LogState {
   Offset end{0};    // log end offset
   Offset recovery_point{0};
   std::uint64_t size_bytes = 0;
+  std::uint64_t unflushed_bytes = 0;
   Tail tail;
   bool tail_dirty = false;  // a failed write may have left bytes behind active().size()
 
@@ -102,7 +103,8 @@ class LogState {
   bool clean = false;   // opened after a clean shutdown, and not loaded yet
   std::int64_t opened_ms = 0;
   EpochCache epochs;
-  std::optional<Offset> epochs_unsaved;  // the checkpoint lacks a change that concerns offsets from here on
+  bool epochs_unsynced = false;   // leader-epoch-checkpoint is not durably what `epochs` is
+  bool epochs_unwritten = false;  // … nor in the system's hands
   ProducerState producers;
   std::vector<Offset> snapshots;    // of producers, on disk, sorted
   Offset snapshot_end = kNoOffset;  // producers have not changed since the snapshot at this end

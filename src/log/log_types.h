@@ -143,7 +143,8 @@ struct FlushWork {
   std::string folder{};       // synced last, for the names of new files
   std::string epochs_path{};  // leader-epoch-checkpoint, replaced by `epochs_content` if not empty
   std::string epochs_content{};
-  std::uint64_t truncations = 0;  // of the log, and
+  std::uint64_t bytes = 0;        // that were unflushed,
+  std::uint64_t truncations = 0;  // truncations of the log, and
   std::uint64_t new_names = 0;    // files made in it, when this was prepared
 
   bool empty() const { return files.empty() && folder.empty() && epochs_content.empty(); }

@@ -1,0 +1,237 @@
+// What the manager does now and then, all of it on background threads: checkpoints, flushes, retention,
+// removals.
+#include <algorithm>
+#include <functional>
+#include <limits>
+
+#include "log/log_manager_state.h"
+
+namespace moldau::log {
+namespace {
+
+constexpr std::string_view kLogger = "kafka.log.LogManager";
+constexpr std::int64_t kRemovalCheckMs = 1000;
+// A topic's flush.ms may change at any time; all logs are asked again so often.
+constexpr std::uint64_t kFlushChecksPerFullLook = 10;
+
+std::uint64_t key_of(const void* what) { return std::hash<const void*>{}(what); }
+
+}  // namespace
+
+std::int64_t LogManager::State::interval_ms(Chore chore) const {
+  switch (chore) {
+    case kFlush:
+      return options.flush_check_ms;
+    case kRecoveryPoints:
+      return options.recovery_checkpoint_ms;
+    case kLogStarts:
+      return options.start_offset_checkpoint_ms;
+    case kRetention:
+      return options.retention_check_ms;
+    case kExpiry:
+      return options.producer_expiry_check_ms;
+    case kRemoval:
+    case kChores:
+      break;
+  }
+  return kRemovalCheckMs;
+}
+
+void LogManager::tick() {
+  State& s = *state_;
+  const env::Instant now = s.world.clock.now();
+  for (int i = 0; i < State::kChores; ++i) {
+    const auto chore = static_cast<State::Chore>(i);
+    const bool due = s.shared.with([&](State::Shared& shared) {
+      if (shared.busy[i] || now < shared.due[i]) return false;
+      return shared.busy[i] = true;
+    });
+    if (!due) continue;
+    const bool queued = s.world.background.submit(key_of(&s), [&s, chore] {
+      s.run_chore(chore);
+      const env::Instant then = s.world.clock.now() + std::chrono::milliseconds(s.interval_ms(chore));
+      s.shared.with([&](State::Shared& shared) {
+        shared.due[chore] = then;
+        shared.busy[chore] = false;
+      });
+    });
+    if (!queued)
+      s.shared.with([&](State::Shared& shared) { shared.busy[i] = false; });  // the next tick tries again
+  }
+}
+
+env::Instant LogManager::next_tick() const {
+  return state_->shared.with([](State::Shared& shared) {
+    env::Instant next = shared.due[0];
+    for (int i = 1; i < State::kChores; ++i)
+      if (!shared.busy[i]) next = std::min(next, shared.due[i]);
+    return next;
+  });
+}
+
+void LogManager::State::run_chore(Chore chore) {
+  if (chore == kFlush) return flush_by_time();
+  if (chore == kExpiry) return expire();
+  if (chore == kRemoval) return remove_due();
+  for (const auto& directory : directories) {
+    if (!directory->online()) continue;
+    Status done;
+    if (chore == kRecoveryPoints) done = write_recovery_points(*directory, true);
+    if (chore == kLogStarts) done = write_log_starts(*directory);
+    if (chore == kRetention) retain(*directory);
+    if (!done) failed(*directory, done.error());
+  }
+}
+
+void LogManager::run_retention() {
+  for (const auto& directory : state_->directories)
+    if (directory->online()) state_->retain(*directory);
+}
+
+Status LogManager::write_checkpoints() {
+  for (const auto& directory : state_->directories) {
+    if (!directory->online()) continue;
+    TRY(state_->write_recovery_points(*directory, true));
+    TRY(state_->write_log_starts(*directory));
+  }
+  return {};
+}
+
+// ---- flushing
+// -----------------------------------------------------------------------------------------------------------
+
+// Prepares and completes as the log's only user, syncs in between while others use it.
+Status LogManager::State::flush(const Handle& handle, bool include_active) {
+  Result<FlushWork> work;
+  handle->with_log([&](Log& log) { work = log.prepare_flush(include_active); });
+  if (!work) return std::unexpected(std::move(work).error());
+  if (work->empty()) return {};
+  TRY(work->run(world.fs));
+  handle->with_log([&](Log& log) { log.complete_flush(*work, world.clock.wall_ms()); });
+  return {};
+}
+
+void LogManager::State::run_flushes(const Handle& handle) {
+  auto asked = handle->flushes.with([](Entry::Flushes& f) { return std::exchange(f, {}); });
+  const Status done = flush(handle, asked.include_active);
+  if (!done && done.error().kind != ErrorKind::kNoSpace) failed(*handle->directory, done.error());
+  for (auto& waiting : asked.waiting) waiting(done);
+}
+
+void LogManager::flush_in_background(const Handle& handle, bool include_active,
+                                     std::move_only_function<void(Status)> done) {
+  const bool queue = handle->flushes.with([&](Entry::Flushes& f) {
+    f.include_active |= include_active;
+    if (done) f.waiting.push_back(std::move(done));
+    return !std::exchange(f.queued, true);
+  });
+  if (!queue) return;  // one flush serves all that were asked for before it begins
+  State* s = state_.get();
+  if (s->world.background.submit(key_of(handle.get()), [s, handle] { s->run_flushes(handle); })) return;
+  auto refused = handle->flushes.with([](Entry::Flushes& f) { return std::exchange(f, {}); });
+  for (auto& waiting : refused.waiting)
+    waiting(fail(ErrorKind::kBusy, "the queue for background work is full"));
+}
+
+void LogManager::State::flush_by_time() {
+  const bool all = shared.with([](Shared& s) { return s.flush_checks++ % kFlushChecksPerFullLook == 0; });
+  for (const auto& directory : directories) {
+    if (!directory->online()) continue;
+    for (const Handle& handle : in(*directory)) {
+      if (!all && !handle->flushes_by_time.load(std::memory_order_relaxed)) continue;
+      bool due = false;
+      handle->with_log([&](Log& log) {
+        handle->flushes_by_time.store(log.config().flush_ms != kNever, std::memory_order_relaxed);
+        due = log.flush_due(world.clock.wall_ms());
+      });
+      if (!due) continue;
+      if (const Status done = flush(handle, true); !done) failed(*directory, done.error());
+    }
+  }
+}
+
+// ---- checkpoints
+// --------------------------------------------------------------------------------------------------------
+
+Status LogManager::State::write_recovery_points(LogDirectory& directory, bool flush_large) {
+  OffsetMap points, written;
+  for (const Handle& handle : in(directory)) {
+    Status done;
+    bool large = false;
+    handle->with_log([&](Log& log) {
+      const auto upto = log.write_out();
+      if (!upto) {
+        done = std::unexpected(upto.error());
+        return;
+      }
+      written[handle->name] = *upto;
+      large = options.background_flush_bytes > 0 && log.unflushed_bytes() > options.background_flush_bytes;
+      log.trim_memory();
+      collect_removals(log);
+    });
+    if (done && flush_large && large) done = flush(handle, true);
+    if (!done && done.error().kind != ErrorKind::kNoSpace) return done;
+    handle->with_log([&](Log& log) { points[handle->name] = log.recovery_point(); });
+  }
+  TRY(directory.store_recovery_points(std::move(points)));
+  return directory.store_written(std::move(written), options.boot_id);
+}
+
+Status LogManager::State::write_log_starts(LogDirectory& directory) {
+  OffsetMap starts;
+  for (const Handle& handle : in(directory)) {
+    handle->with_log([&](Log& log) {
+      if (log.start_offset() > log.first_segment_base()) starts[handle->name] = log.start_offset();
+    });
+  }
+  return directory.store_log_starts(std::move(starts));
+}
+
+// ---- retention
+// ----------------------------------------------------------------------------------------------------------
+
+void LogManager::State::collect_removals(Log& log) {
+  auto removals = log.take_removals();
+  if (removals.empty()) return;
+  shared.with([&](Shared& s) { s.removals.insert(s.removals.end(), removals.begin(), removals.end()); });
+}
+
+void LogManager::State::retain(LogDirectory& directory) {
+  for (const Handle& handle : in(directory)) {
+    Result<int> deleted = 0;
+    handle->with_log([&](Log& log) {
+      const std::int64_t mark = handle->high_watermark.load(std::memory_order_relaxed);
+      const Offset limit{mark >= 0 ? mark : std::numeric_limits<std::int64_t>::max()};
+      deleted = log.delete_old_segments(world.clock.wall_ms(), limit);
+      collect_removals(log);
+    });
+    if (!deleted) {
+      if (deleted.error().kind != ErrorKind::kNoSpace) return failed(directory, deleted.error());
+    } else if (*deleted > 0) {
+      world.events.write(env::Level::kInfo, kLogger,
+                         "Deleted " + std::to_string(*deleted) + " segments of " + handle->name.to_string());
+    }
+  }
+}
+
+void LogManager::State::expire() {
+  for (const auto& directory : directories)
+    for (const Handle& handle : in(*directory))
+      handle->with_log([&](Log& log) { log.expire_producers(world.clock.wall_ms()); });
+}
+
+void LogManager::State::remove_due() {
+  const std::int64_t now_ms = world.clock.wall_ms();
+  std::vector<Removal> due;
+  shared.with([&](Shared& s) {
+    for (const Removal& removal : s.removals)
+      if (removal.due_ms <= now_ms) due.push_back(removal);
+    std::erase_if(s.removals, [&](const Removal& removal) { return removal.due_ms <= now_ms; });
+  });
+  for (const Removal& removal : due) {
+    const Status removed = world.fs.remove_all(removal.path);
+    if (!removed) world.events.write(env::Level::kWarn, kLogger, removed.error().message);
+  }
+}
+
+}  // namespace moldau::log

@@ -1,0 +1,85 @@
+// One log directory of the manager: its lock, its meta.properties, its checkpoint files. Knows no Log.
+//
+//   open ──▶ online ──fail──▶ offline            offline is for good: until the next start nothing is written
+//   there
+//
+// The facts (path, id, was_clean) are fixed once opened; checkpoints and state may be used from any thread.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "env/filesystem.h"
+#include "env/random.h"
+#include "env/serial.h"
+#include "log/checkpoint.h"
+#include "log/meta_properties.h"
+
+namespace moldau::log {
+
+class LogDirectory {
+ public:
+  LogDirectory(env::FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
+
+  // Makes and locks it, reads meta.properties. Errors of kind kIo and kNotFound: it is to go offline.
+  Status open();
+  // Checks and completes meta.properties. kInvalid: it is another cluster's or node's.
+  Status claim(const std::string& cluster_id, BrokerId node_id, env::Random& random);
+
+  // Reads and removes the clean-shutdown marker, reads the checkpoints. What is unreadable is told in `lines`
+  // and taken as empty.
+  Status load(const std::string& boot_id, std::vector<std::string>& lines);
+
+  const std::string& path() const { return path_; }
+  const std::optional<MetaProperties>& meta() const { return meta_; }
+  Uuid id() const { return id_; }
+  bool was_clean() const { return was_clean_; }
+  bool online() const { return online_.load(std::memory_order_acquire); }
+  std::string why_offline() const;
+  // Returns false if it was offline already.
+  bool fail(std::string why);
+
+  // As last read or written.
+  std::optional<Offset> recovery_point(const TopicPartition& partition) const;
+  std::optional<Offset> log_start(const TopicPartition& partition) const;
+  std::optional<Offset> high_watermark(const TopicPartition& partition) const;
+  std::optional<Offset> written(
+      const TopicPartition& partition) const;  // nothing if the machine restarted since
+
+  // Each writes its file if anything differs from what is there.
+  Status store_recovery_points(OffsetMap points);
+  Status store_log_starts(OffsetMap starts);
+  Status store_high_watermarks(OffsetMap offsets);
+  Status store_written(OffsetMap offsets, const std::string& boot_id);  // without sync: it is of use while
+                                                                        // the machine runs
+  // The recovery point on disk shall not be above `limit` (a truncation, a name used again).
+  Status lower_recovery_point(const TopicPartition& partition, std::optional<Offset> limit);
+
+  Status mark_clean(std::int64_t broker_epoch);
+  void unlock() { lock_.reset(); }
+
+ private:
+  struct Checkpoints {
+    OffsetMap recovery_points, log_starts, high_watermarks, written;
+  };
+  std::string file(const char* name) const { return path_ + "/" + name; }
+  OffsetMap read(const char* name, std::vector<std::string>& lines);
+  Status store(OffsetMap Checkpoints::* which, const char* name, OffsetMap&& offsets);
+  std::optional<Offset> get(OffsetMap Checkpoints::* which, const TopicPartition& partition) const;
+
+  env::FileSystem& fs_;
+  const std::string path_;
+  std::unique_ptr<env::FileLock> lock_;
+  std::optional<MetaProperties> meta_;
+  Uuid id_;
+  bool was_clean_ = false;
+  std::atomic<bool> online_{true};
+  mutable env::Serial<std::string> why_offline_;
+  mutable env::Serial<Checkpoints> checkpoints_;
+};
+
+}  // namespace moldau::log

@@ -1,0 +1,424 @@
+#include "log/log_manager.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "log/log_manager_state.h"
+
+namespace moldau::log {
+namespace {
+
+constexpr std::string_view kLogger = "kafka.log.LogManager";
+constexpr std::string_view kMetadataTopic = "__cluster_metadata";
+constexpr std::string_view kRemoteCache = "remote-log-index-cache";  // of tiered storage; not a partition
+
+// What makes a directory unusable for now, as opposed to a mistake that a person must mend.
+bool is_disk_trouble(const Error& error) {
+  return error.kind == ErrorKind::kIo || error.kind == ErrorKind::kNotFound ||
+         error.kind == ErrorKind::kNoSpace;
+}
+
+}  // namespace
+
+// ---- opening
+// ----------------------------------------------------------------------------------------------------------
+
+LogManager::LogManager(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LogManager::~LogManager() = default;
+
+Result<std::unique_ptr<LogManager>> LogManager::open(const LogWorld& world, LogManagerOptions options) {
+  auto state = std::make_unique<State>(world, std::move(options));
+  if (state->options.directories.empty())
+    return fail(ErrorKind::kInvalid, "log.dirs: expected at least one directory, found none");
+  std::vector<std::string> seen;
+  std::optional<Error> first_trouble;
+  for (const std::string& path : state->options.directories) {
+    if (std::ranges::find(seen, path) != seen.end())
+      return fail(ErrorKind::kInvalid, "log.dirs: expected different directories, found " + path + " twice");
+    seen.push_back(path);
+    auto& directory = state->directories.emplace_back(std::make_unique<LogDirectory>(world.fs, path));
+    if (Status opened = directory->open(); !opened) {
+      if (!is_disk_trouble(opened.error())) return std::unexpected(std::move(opened).error());
+      if (!first_trouble) first_trouble = opened.error();
+      state->offline(*directory, opened.error().message);
+    }
+  }
+  if (std::ranges::none_of(state->directories, [](const auto& d) { return d->online(); }))
+    return std::unexpected(*first_trouble);
+  TRY(state->choose_identity());
+  return std::unique_ptr<LogManager>(new LogManager(std::move(state)));
+}
+
+// Whose directories these are: as told, or as the directories say, or new.
+Status LogManager::State::choose_identity() {
+  std::optional<std::string> cluster = options.cluster_id;
+  std::optional<BrokerId> node = options.node_id;
+  for (const auto& directory : directories) {
+    const auto& meta = directory->meta();
+    if (!directory->online() || !meta) continue;
+    if (!cluster) cluster = meta->cluster_id;
+    if (!node) node = meta->node_id;
+  }
+  cluster_id = cluster ? *cluster : world.random.uuid().to_string();
+  node_id = node.value_or(BrokerId{1});
+  std::vector<Uuid> ids;
+  for (const auto& directory : directories) {
+    if (!directory->online()) continue;
+    if (Status claimed = directory->claim(cluster_id, node_id, world.random); !claimed) {
+      if (!is_disk_trouble(claimed.error())) return claimed;
+      offline(*directory, claimed.error().message);
+      continue;
+    }
+    if (std::ranges::find(ids, directory->id()) != ids.end())
+      return fail(ErrorKind::kInvalid,
+                  directory->path() + "/" + kMetaPropertiesName +
+                      ": directory.id: expected one of its own, found that of another directory: " +
+                      directory->id().to_string());
+    ids.push_back(directory->id());
+  }
+  return {};
+}
+
+Result<LoadReport> LogManager::load() {
+  LoadReport report;
+  for (const auto& directory : state_->directories) {
+    if (!directory->online()) continue;
+    if (Status loaded = state_->load_directory(*directory, report); !loaded) {
+      if (!is_disk_trouble(loaded.error()) && loaded.error().kind != ErrorKind::kCorrupt)
+        return std::unexpected(std::move(loaded).error());
+      state_->offline(*directory, loaded.error().message);
+    }
+  }
+  const env::Instant now = state_->world.clock.now();
+  state_->shared.with([&](State::Shared& shared) {
+    for (int chore = 0; chore < State::kChores; ++chore)
+      shared.due[chore] =
+          now + std::chrono::milliseconds(state_->interval_ms(static_cast<State::Chore>(chore)));
+  });
+  return report;
+}
+
+Status LogManager::State::load_directory(LogDirectory& directory, LoadReport& report) {
+  TRY(directory.load(options.boot_id, report.lines));
+  TRY_ASSIGN(folders, world.fs.list(directory.path()));
+  for (const env::DirEntry& folder : folders) {
+    if (folder.is_directory && folder.name != kRemoteCache) TRY(load_folder(directory, folder.name, report));
+  }
+  return {};
+}
+
+Status LogManager::State::load_folder(LogDirectory& directory, const std::string& folder,
+                                      LoadReport& report) {
+  const std::string path = directory.path() + "/" + folder;
+  const auto name = parse_folder_name(folder);
+  if (!name) {
+    report.lines.push_back(path + ": not the folder of a partition; left alone");
+    return {};
+  }
+  if (name->partition.topic == kMetadataTopic) return {};
+  if (name->kind == FolderKind::kDelete) {
+    shared.with([&](Shared& s) { s.removals.push_back({path, 0}); });
+    return {};
+  }
+  if (name->kind == FolderKind::kStray) {
+    report.lines.push_back(path + ": set aside earlier, belongs to no known topic; left alone");
+    return {};
+  }
+  const TopicPartition& partition = name->partition;
+  const auto point = directory.recovery_point(partition);
+  OpenOptions open{.clean_shutdown = directory.was_clean(),
+                   .recovery_point = point.value_or(Offset{0}),
+                   .recovery_point_known = point.has_value(),
+                   .log_start = directory.log_start(partition).value_or(Offset{0}),
+                   .now_ms = world.clock.wall_ms()};
+  open.recover_from = std::max(open.recovery_point, directory.written(partition).value_or(Offset{0}));
+  TRY_ASSIGN(log, Log::open({&world.fs, files.get()}, path, options.config_of(partition.topic), open));
+
+  auto entry = std::make_shared<Entry>();
+  entry->name = partition;
+  entry->directory = &directory;
+  entry->files = files;
+  entry->flushes_by_time = log->config().flush_ms != kNever;
+  judge(*log, path, report);
+  entry->log = std::move(log);
+  const Handle other = shared.with([&](Shared& s) -> Handle {
+    auto& map = name->kind == FolderKind::kFuture ? s.future : s.current;
+    const auto [place, fresh] = map.emplace(partition, entry);
+    return fresh ? nullptr : place->second;
+  });
+  if (other == nullptr) return {};
+  return fail(ErrorKind::kInvalid, partition.to_string() + ": expected in one log directory, found in " +
+                                       other->directory->path() + " and in " + directory.path() +
+                                       "; remove the folder in the directory that has failed");
+}
+
+void LogManager::State::judge(const Log& log, const std::string& folder, LoadReport& report) {
+  const RecoveryReport& recovery = log.recovery();
+  ++report.logs;
+  report.logs_scanned += recovery.scanned;
+  report.bytes_scanned += recovery.bytes_scanned;
+  report.bytes_dropped += recovery.bytes_dropped;
+  if (!recovery.why.empty())
+    report.lines.push_back(folder + ": dropped " + std::to_string(recovery.bytes_dropped) + " bytes and " +
+                           std::to_string(recovery.segments_dropped) + " whole segments; ends at offset " +
+                           std::to_string(recovery.end_offset.value) + " now: " + recovery.why);
+  report.lines.insert(report.lines.end(), recovery.notes.begin(), recovery.notes.end());
+}
+
+// ---- facts
+// ------------------------------------------------------------------------------------------------------------
+
+const std::string& LogManager::cluster_id() const { return state_->cluster_id; }
+BrokerId LogManager::node_id() const { return state_->node_id; }
+
+DirectoryStatus LogManager::State::status_of(const LogDirectory& directory) const {
+  return {.path = directory.path(),
+          .id = directory.id(),
+          .online = directory.online(),
+          .why_offline = directory.why_offline(),
+          .was_clean = directory.was_clean()};
+}
+
+std::vector<DirectoryStatus> LogManager::directories() const {
+  std::vector<DirectoryStatus> all;
+  for (const auto& directory : state_->directories) all.push_back(state_->status_of(*directory));
+  return all;
+}
+
+namespace {
+
+template <typename Map>
+LogManager::Handle look_up(const Map& map, const TopicPartition& partition) {
+  const auto found = map.find(partition);
+  return found == map.end() ? nullptr : found->second;
+}
+
+}  // namespace
+
+LogManager::Handle LogManager::find(const TopicPartition& partition) const {
+  return state_->shared.with([&](State::Shared& s) { return look_up(s.current, partition); });
+}
+
+LogManager::Handle LogManager::find_future(const TopicPartition& partition) const {
+  return state_->shared.with([&](State::Shared& s) { return look_up(s.future, partition); });
+}
+
+std::vector<LogManager::Handle> LogManager::all() const {
+  return state_->shared.with([](State::Shared& s) {
+    std::vector<Handle> handles;
+    handles.reserve(s.current.size());
+    for (const auto& item : s.current) handles.push_back(item.second);
+    return handles;
+  });
+}
+
+std::vector<LogManager::Handle> LogManager::State::in(const LogDirectory& directory) {
+  return shared.with([&](Shared& s) {
+    std::vector<Handle> handles;
+    for (const auto* map : {&s.current, &s.future})
+      for (const auto& item : *map)
+        if (item.second->directory == &directory) handles.push_back(item.second);
+    return handles;
+  });
+}
+
+Log& LogManager::log(const Handle& handle) { return *handle->log; }
+const TopicPartition& LogManager::partition(const Handle& handle) { return handle->name; }
+const std::string& LogManager::directory(const Handle& handle) { return handle->directory->path(); }
+bool LogManager::gone(const Handle& handle) { return handle->gone.load(std::memory_order_acquire); }
+
+void LogManager::set_exclusion(const Handle& handle, std::shared_ptr<Exclusion> exclusion) {
+  handle->exclusion.with([&](auto& kept) { kept.swap(exclusion); });
+}
+
+void LogManager::set_high_watermark(const Handle& handle, Offset high_watermark) {
+  handle->high_watermark.store(high_watermark.value, std::memory_order_relaxed);
+}
+
+// ---- making and removing
+// ------------------------------------------------------------------------------------------------
+
+LogDirectory* LogManager::State::find_directory(const Uuid& id) const {
+  for (const auto& directory : directories)
+    if (directory->online() && directory->id() == id) return directory.get();
+  return nullptr;
+}
+
+LogDirectory* LogManager::State::emptiest_directory() {
+  LogDirectory* best = nullptr;
+  std::size_t fewest = 0;
+  for (const auto& directory : directories) {
+    if (!directory->online()) continue;
+    const std::size_t count = directories.size() == 1 ? 0 : in(*directory).size();
+    if (best == nullptr || count < fewest) best = directory.get(), fewest = count;
+  }
+  return best;
+}
+
+Result<LogManager::Handle> LogManager::create(const TopicPartition& partition, const Uuid& topic_id,
+                                              const std::optional<Uuid>& directory_id) {
+  State& s = *state_;
+  if (find(partition) != nullptr)
+    return fail(ErrorKind::kBusy, partition.to_string() + ": expected no such log yet, found one");
+  LogDirectory* directory = directory_id ? s.find_directory(*directory_id) : nullptr;
+  if (directory == nullptr) directory = s.emptiest_directory();
+  if (directory == nullptr)
+    return fail(ErrorKind::kIo, partition.to_string() + ": all log directories are offline");
+  // An earlier log of this name may have left its recovery point behind.
+  TRY(directory->lower_recovery_point(partition, std::nullopt));
+  const std::string folder = directory->path() + "/" + folder_name(partition, FolderKind::kCurrent);
+  auto made = Log::create({&s.world.fs, s.files.get()}, folder, s.options.config_of(partition.topic),
+                          topic_id, s.world.clock.wall_ms());
+  if (!made) {
+    s.failed(*directory, made.error());
+    return std::unexpected(std::move(made).error());
+  }
+  auto entry = std::make_shared<Entry>();
+  entry->name = partition;
+  entry->directory = directory;
+  entry->files = s.files;
+  entry->log = std::move(*made);
+  entry->flushes_by_time = entry->log->config().flush_ms != kNever;
+  const bool fresh =
+      s.shared.with([&](State::Shared& shared) { return shared.current.emplace(partition, entry).second; });
+  if (!fresh) return fail(ErrorKind::kBusy, partition.to_string() + ": made twice at once");
+  return entry;
+}
+
+Status LogManager::remove(const TopicPartition& partition) {
+  return state_->take_out(partition, FolderKind::kDelete);
+}
+Status LogManager::set_aside(const TopicPartition& partition) {
+  return state_->take_out(partition, FolderKind::kStray);
+}
+
+Status LogManager::State::take_out(const TopicPartition& partition, FolderKind kind) {
+  const Handle handle = shared.with([&](Shared& s) -> Handle {
+    const auto found = s.current.extract(partition);
+    return found.empty() ? nullptr : found.mapped();
+  });
+  if (handle == nullptr) return fail(ErrorKind::kNotFound, partition.to_string() + ": no such log here");
+  LogDirectory& directory = *handle->directory;
+  Status renamed;
+  std::int64_t delay_ms = 0;
+  const std::string to = directory.path() + "/" + folder_name(partition, kind, world.random.uuid());
+  handle->with_log([&](Log& log) {
+    renamed = world.fs.rename(log.folder(), to);
+    delay_ms = log.config().file_delete_delay_ms;
+    if (renamed) log.moved_to(to);
+    handle->gone.store(true, std::memory_order_release);
+  });
+  if (!renamed) {
+    failed(directory, renamed.error());
+    return renamed;
+  }
+  if (kind == FolderKind::kDelete)
+    shared.with([&](Shared& s) { s.removals.push_back({to, world.clock.wall_ms() + delay_ms}); });
+  return {};
+}
+
+// ---- trouble
+// ------------------------------------------------------------------------------------------------------------
+
+void LogManager::disk_failed(const Handle& handle, const Error& error) {
+  state_->failed(*handle->directory, error);
+}
+
+void LogManager::State::failed(LogDirectory& directory, const Error& error) {
+  if (error.kind == ErrorKind::kNoSpace) return;  // there may be room again
+  offline(directory, error.message);
+}
+
+void LogManager::State::offline(LogDirectory& directory, const std::string& why) {
+  if (!directory.fail(why)) return;
+  world.events.write(env::Level::kError, kLogger,
+                     "Stopping serving logs in dir " + directory.path() + ": " + why);
+  std::vector<TopicPartition> lost;
+  for (const Handle& handle : in(directory)) {
+    handle->gone.store(true, std::memory_order_release);
+    lost.push_back(handle->name);
+  }
+  const auto listeners = shared.with([&](Shared& s) {
+    const auto here = [&](const auto& item) { return item.second->directory == &directory; };
+    std::erase_if(s.current, here);
+    std::erase_if(s.future, here);
+    return s.listeners;
+  });
+  directory.unlock();
+  for (const auto& listener : listeners) listener(status_of(directory), lost);
+}
+
+void LogManager::on_offline(
+    std::function<void(const DirectoryStatus&, std::vector<TopicPartition>)> listener) {
+  state_->shared.with([&](State::Shared& s) { s.listeners.push_back(std::move(listener)); });
+}
+
+// ---- cutting
+// --------------------------------------------------------------------------------------------------------------
+
+// The recovery point on disk comes down before anything new is written above it: else a power loss could
+// leave unchecked bytes below it.
+Status LogManager::truncate(const Handle& handle, Offset offset) {
+  TRY(handle->log->truncate_to(offset));
+  return handle->directory->lower_recovery_point(handle->name, handle->log->recovery_point());
+}
+
+Status LogManager::truncate_fully(const Handle& handle, Offset offset, std::optional<Offset> start) {
+  TRY(handle->log->truncate_fully_and_start_at(offset, start));
+  return handle->directory->lower_recovery_point(handle->name, handle->log->recovery_point());
+}
+
+// ---- high watermarks
+// ------------------------------------------------------------------------------------------------------
+
+std::optional<Offset> LogManager::checkpointed_high_watermark(const TopicPartition& partition) const {
+  const Handle handle = find(partition);
+  return handle ? handle->directory->high_watermark(partition) : std::nullopt;
+}
+
+Status LogManager::checkpoint_high_watermarks(
+    const std::function<std::optional<Offset>(const TopicPartition&)>& of) {
+  for (const auto& directory : state_->directories) {
+    if (!directory->online()) continue;
+    OffsetMap offsets;
+    for (const Handle& handle : state_->in(*directory))
+      if (const auto offset = of(handle->name)) offsets[handle->name] = *offset;
+    if (Status stored = directory->store_high_watermarks(std::move(offsets)); !stored) {
+      state_->failed(*directory, stored.error());
+      return stored;
+    }
+  }
+  return {};
+}
+
+// ---- the end
+// --------------------------------------------------------------------------------------------------------------
+
+Status LogManager::close(std::int64_t broker_epoch) {
+  State& s = *state_;
+  Status first_error;
+  for (const auto& directory : s.directories) {
+    if (!directory->online()) continue;
+    const auto close_all = [&]() -> Status {
+      for (const Handle& handle : s.in(*directory)) TRY(handle->log->close());
+      TRY(s.write_recovery_points(*directory, false));
+      TRY(s.write_log_starts(*directory));
+      return directory->mark_clean(broker_epoch);
+    };
+    if (Status closed = close_all(); !closed) {
+      s.world.events.write(env::Level::kError, kLogger,
+                           directory->path() + ": not closed cleanly: " + closed.error().message);
+      if (first_error) first_error = closed;
+    }
+    for (const Handle& handle : s.in(*directory)) handle->gone.store(true, std::memory_order_release);
+    directory->unlock();
+  }
+  s.shared.with([](State::Shared& shared) {
+    shared.current.clear();
+    shared.future.clear();
+  });
+  return first_error;
+}
+
+}  // namespace moldau::log

@@ -1,0 +1,98 @@
+// The inside of LogManager, for its two files: log_manager.cc (what callers ask for) and log_chores.cc (what
+// is done now and then).
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "env/serial.h"
+#include "log/log_directory.h"
+#include "log/log_manager.h"
+
+namespace moldau::log {
+
+struct LogManager::Entry {
+  TopicPartition name;
+  LogDirectory* directory = nullptr;
+  std::shared_ptr<FileCache> files;  // outlives the log
+  std::unique_ptr<Log> log;
+  std::atomic<bool> gone{false};
+  std::atomic<std::int64_t> high_watermark{-1};  // -1: the log's end
+  std::atomic<bool> flushes_by_time{false};      // flush.ms is set, as last seen
+  env::Serial<std::shared_ptr<Exclusion>> exclusion;
+
+  struct Flushes {  // asked for and not begun
+    bool queued = false;
+    bool include_active = false;
+    std::vector<std::move_only_function<void(Status)>> waiting;
+  };
+  env::Serial<Flushes> flushes;
+
+  // Runs work(log) while nobody else touches the log; not at all if the log is gone.
+  template <typename Work>
+  void with_log(Work work) {
+    const auto guard = exclusion.with([](auto& e) { return e; });
+    const auto guarded = [&] {
+      if (!gone.load(std::memory_order_acquire)) work(*log);
+    };
+    if (guard)
+      guard->run(guarded);
+    else
+      guarded();
+  }
+};
+
+struct LogManager::State {
+  State(const LogWorld& w, LogManagerOptions o)
+      : world(w), options(std::move(o)), files(std::make_shared<FileCache>(w.fs, options.max_open_files)) {}
+
+  // Chores, in the order in which they run when several are due.
+  enum Chore { kFlush, kRecoveryPoints, kLogStarts, kRetention, kExpiry, kRemoval, kChores };
+
+  struct Shared {
+    std::map<TopicPartition, Handle> current, future;
+    std::vector<Removal> removals;
+    std::vector<std::function<void(const DirectoryStatus&, std::vector<TopicPartition>)>> listeners;
+    env::Instant due[kChores]{};
+    bool busy[kChores]{};  // queued or running
+    std::uint64_t flush_checks = 0;
+  };
+
+  Status choose_identity();
+  Status load_directory(LogDirectory& directory, LoadReport& report);
+  Status load_folder(LogDirectory& directory, const std::string& folder, LoadReport& report);
+  void judge(const Log& log, const std::string& folder, LoadReport& report);
+  LogDirectory* find_directory(const Uuid& id) const;
+  LogDirectory* emptiest_directory();
+  DirectoryStatus status_of(const LogDirectory& directory) const;
+  void offline(LogDirectory& directory, const std::string& why);
+  Status take_out(const TopicPartition& partition, FolderKind kind);
+  std::vector<Handle> in(const LogDirectory& directory);
+  void failed(LogDirectory& directory, const Error& error);
+
+  // log_chores.cc
+  std::int64_t interval_ms(Chore chore) const;
+  void run_chore(Chore chore);
+  void flush_by_time();
+  Status write_recovery_points(LogDirectory& directory, bool flush);
+  Status write_log_starts(LogDirectory& directory);
+  void retain(LogDirectory& directory);
+  void expire();
+  void remove_due();
+  void collect_removals(Log& log);
+  Status flush(const Handle& handle, bool include_active);
+  void run_flushes(const Handle& handle);
+
+  const LogWorld world;
+  LogManagerOptions options;
+  std::shared_ptr<FileCache> files;
+  std::vector<std::unique_ptr<LogDirectory>> directories;
+  std::string cluster_id;
+  BrokerId node_id{1};
+  env::Serial<Shared> shared;
+};
+
+}  // namespace moldau::log
