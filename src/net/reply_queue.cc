@@ -41,8 +41,9 @@ void ReplyQueue::enqueue(env::Outbound&& outbound) {
   for (auto& payload : outbound.pieces) {
     const std::uint64_t size = length(payload);
     if (size == 0) continue;
-    if (!is_file(payload)) bytes_queued_ += size;
-    pieces_.push_back({std::move(payload), 0});
+    const bool file = is_file(payload);
+    if (!file) bytes_queued_ += size;
+    pieces_.push_back({std::move(payload), file && size >= kSendFileFrom, 0});
   }
   if (has_output()) {
     ++pieces_.back().frames_ended;
@@ -62,12 +63,10 @@ void ReplyQueue::enqueue_early() {
 }
 
 Result<ReplyQueue::Next> ReplyQueue::next(bool send_files) {
-  const auto sends_as_file = [&](const Payload& payload) {
-    const auto* slice = std::get_if<env::FileSlice>(&payload);
-    return slice != nullptr && send_files && slice->length >= kSendFileFrom &&
-           slice->file->native_handle() >= 0;
+  const auto sends_as_file = [&](const Piece& piece) {
+    return piece.large && send_files && std::get<env::FileSlice>(piece.payload).file->native_handle() >= 0;
   };
-  if (sends_as_file(pieces_[first_].payload)) {
+  if (sends_as_file(pieces_[first_])) {
     Next file;
     file.file = &std::get<env::FileSlice>(pieces_[first_].payload);
     return file;
@@ -76,7 +75,7 @@ Result<ReplyQueue::Next> ReplyQueue::next(bool send_files) {
   for (; count < kPiecesPerCall && first_ + count < pieces_.size(); ++count) {
     const std::size_t at = first_ + count;
     if (is_file(pieces_[at].payload)) {
-      if (sends_as_file(pieces_[at].payload) || size >= kFileChunk) break;
+      if (sends_as_file(pieces_[at]) || size >= kFileChunk) break;
       TRY(load_slice(at));
     }
     size += gather(at);
@@ -105,11 +104,12 @@ Status ReplyQueue::load_slice(std::size_t index) {
   bytes_queued_ += got;
   if (got == slice.length) {
     pieces_[index].payload = std::move(bytes);
+    pieces_[index].large = false;
     return {};
   }
   slice.position += got;
   slice.length -= got;
-  pieces_.insert(pieces_.begin() + static_cast<std::ptrdiff_t>(index), Piece{std::move(bytes), 0});
+  pieces_.insert(pieces_.begin() + static_cast<std::ptrdiff_t>(index), Piece{std::move(bytes)});
   return {};
 }
 

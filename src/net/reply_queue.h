@@ -56,6 +56,7 @@ class ReplyQueue {
   using Payload = std::variant<Bytes, env::SharedBytes, env::FileSlice>;
   struct Piece {
     Payload payload;
+    bool large = false;              // a slice worth a call of its own, also when most of it has left
     std::uint32_t frames_ended = 0;  // done when this piece has left: its own, and empty ones behind it
   };
   struct Early {
