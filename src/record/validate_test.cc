@@ -235,6 +235,18 @@ TEST(Produce, ConversionMayNotGrowBeyondTheLimit) {
   EXPECT_EQ(verdict(packed, rules), "NONE");
 }
 
+TEST(Produce, WhatCompressionEnlargesMayBeTooLarge) {
+  Dice dice(12);
+  auto records = timed({1});
+  records[0].value = Bytes(20'000);
+  for (auto& byte : *records[0].value) byte = static_cast<std::uint8_t>(dice.roll());
+  const Bytes plain = test::build({}, records);
+  ProduceRules rules{.produce_version = 9, .max_batch_bytes = static_cast<std::int32_t>(plain.size())};
+  EXPECT_EQ(verdict(plain, rules), "NONE");
+  rules.compression = Compression(Codec::kGzip);
+  EXPECT_EQ(verdict(plain, rules), "MESSAGE_TOO_LARGE");
+}
+
 TEST(Produce, BombsAreRefused) {
   auto records = timed({1});
   records[0].value = Bytes(8 << 20);
@@ -306,6 +318,26 @@ TEST(Produce, OldMessagesBecomeOneBatch) {
       EXPECT_EQ(reading.batches[0].codec(), codec);
       EXPECT_EQ(reading.records, records);
     }
+}
+
+TEST(Produce, RewrittenRecordsAreJudgedToo) {
+  auto records = timed({kNow, 5});
+  records[1].key = std::nullopt;
+  const ProduceRules late{.produce_version = 2, .before_max_ms = 1000, .now_ms = kNow};
+  const ProduceRules keyed{.produce_version = 2, .compacted = true, .now_ms = kNow};
+  const Bytes old = test::build({.magic = 1, .compression = Codec::kGzip}, records);
+  EXPECT_EQ(verdict(old, late), "INVALID_TIMESTAMP record 1");
+  EXPECT_EQ(verdict(old, keyed), "INVALID_RECORD record 1");
+}
+
+TEST(Produce, NumberOfBatchesComesBeforeTheirCrc) {
+  Bytes bytes = test::build({}, timed({1}));
+  bytes.back() ^= 1;
+  EXPECT_EQ(verdict(bytes, {.produce_version = 9}), "CORRUPT_MESSAGE");
+  const Bytes again = bytes;
+  bytes.insert(bytes.end(), again.begin(), again.end());
+  EXPECT_EQ(verdict(bytes, {.produce_version = 9}), "INVALID_RECORD");
+  EXPECT_EQ(verdict(bytes, {.produce_version = 2}), "CORRUPT_MESSAGE");
 }
 
 TEST(Produce, MagicsAndWrappersAreNotMixed) {
