@@ -8,12 +8,15 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "config/values.h"
 #include "controller/requests.h"
 #include "env/clock.h"
 #include "env/random.h"
@@ -33,9 +36,9 @@ struct Options {
   BrokerId node_id{1};                          // this controller's own
   std::int32_t default_num_partitions = 1;      // num.partitions
   std::int16_t default_replication_factor = 1;  // default.replication.factor
-  std::map<std::string, std::string, std::less<>>
-      static_broker_config;                                        // server.properties, for effective values
-  env::Duration broker_session_timeout = std::chrono::seconds(9);  // broker.session.timeout.ms
+  // server.properties: what the settings of topics and groups fall back to, and the bounds they have.
+  config::Layer static_broker_config{};
+  std::int16_t kraft_version = 1;
 };
 
 class Controller {
@@ -64,17 +67,21 @@ class Controller {
                                        env::Random& random) const;
   OutcomeOf<AdoptTopics> handle(const AdoptTopics&, env::Instant now, env::Random& random) const;
 
-  // One committed or just appended batch. The only mutator. Errors are Delta::apply's.
-  Status apply(std::span<const ByteView> records, const metadata::Provenance& provenance);
+  // One committed or just appended batch, and what it changed. The only mutator. Errors are Delta::apply's;
+  // after one the controller is to be thrown away.
+  Result<metadata::Changes> apply(std::span<const ByteView> records, const metadata::Provenance& provenance);
 
-  // All that was applied.
+  // All that was applied, an open metadata transaction left out.
   const metadata::ImagePtr& image() const { return image_; }
-  // What the applies since the last call changed.
-  metadata::Changes take_changes();
 
  private:
+  void follow(const metadata::Changes& changes);
+
   Options options_;
+  config::BrokerValues values_;  // options_.static_broker_config, and the image's dynamic layers
   metadata::ImagePtr image_;
+  std::optional<metadata::Delta> transaction_;               // open: records that nobody may see yet
+  std::map<std::string, std::set<std::string>> collisions_;  // topics with '.' or '_', by collision_key
 };
 
 }  // namespace moldau::controller

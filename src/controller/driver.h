@@ -1,8 +1,9 @@
 // The driver: carries a controller's decisions to the quorum and its replies back.
 //
 //   execute: handle ──records──▶ quorum.append ──▶ apply ──▶ quorum.sync ──▶ follower.image_changed ──▶ reply
-//                                    │ error
-//                                    ▼
+//                                    │ error                       │ error
+//                                    └──────────────┬──────────────┘
+//                                                   ▼
 //               the controller is dropped and loaded again from the log; the caller gets the error
 //
 // Always holds: image() and what the follower saw contain only what cannot be lost; a reply says only what
@@ -11,7 +12,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "controller/controller.h"
 #include "env/clock.h"
@@ -21,6 +25,9 @@
 #include "quorum/quorum.h"
 
 namespace moldau::controller {
+
+// What a fresh cluster begins with: the features at their newest levels.
+std::vector<Bytes> bootstrap_records();
 
 // Who follows the metadata: the broker. Called by the driver with each new image, in order.
 class Follower {
@@ -38,7 +45,7 @@ class Driver {
     Follower& follower;
   };
 
-  // Loads everything from the quorum; the follower sees one image with everything as its changes.
+  // Loads everything from the quorum; the follower sees one image, with everything as its changes.
   static Result<std::unique_ptr<Driver>> open(Environment environment, Options options,
                                               const std::string& cluster_id);
 
@@ -50,18 +57,21 @@ class Driver {
   // Snapshots if it is time. Call it now and then, and at a clean stop.
   Status maintain();
 
+  // All that cannot be lost.
   const metadata::ImagePtr& image() const { return published_; }
   quorum::QuorumState quorum_state() const { return environment_.quorum.state(); }
 
  private:
-  Driver(Environment environment, Options options, metadata::ImagePtr image);
+  Driver(const Environment& environment, Options options, std::string cluster_id);
   Status load();
-  Status write(std::vector<Bytes> records);
+  Status recover_from(const Error& error);
+  Status write(const std::vector<Bytes>& records);
+  Status write_what_is_missing();
 
-  Environment environment_;
-  Options options_;
-  std::string cluster_id_;
-  std::unique_ptr<Controller> controller_;
+  const Environment environment_;
+  const Options options_;
+  const std::string cluster_id_;
+  std::unique_ptr<Controller> controller_;  // nullptr: to be loaded again first
   metadata::ImagePtr published_;
 };
 

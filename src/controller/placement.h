@@ -25,7 +25,8 @@ struct UsableBroker {
 
 // `partitions` lists of `replication_factor` different brokers, the preferred leader first.
 // kInvalid, with Kafka's words for INVALID_REPLICATION_FACTOR: more replicas than brokers, or nobody alive.
-Result<std::vector<std::vector<BrokerId>>> place(std::vector<UsableBroker> brokers, std::int32_t partitions,
-                                                 std::int16_t replication_factor, env::Random& random);
+Result<std::vector<std::vector<BrokerId>>> place(const std::vector<UsableBroker>& brokers,
+                                                 std::int32_t partitions, std::int16_t replication_factor,
+                                                 env::Random& random);
 
 }  // namespace moldau::controller

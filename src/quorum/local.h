@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,15 +40,20 @@ struct LocalOptions {
   std::uint64_t segment_bytes = 1u << 30;             // metadata.log.segment.bytes
   std::uint64_t bytes_between_snapshots = 20u << 20;  // metadata.log.max.record.bytes.between.snapshots
   std::int64_t snapshot_interval_ms = 3'600'000;      // metadata.log.max.snapshot.interval.ms; 0: never
+  std::uint64_t max_retention_bytes = 100u << 20;     // metadata.max.retention.bytes
+  std::int64_t max_retention_ms = 604'800'000;        // metadata.max.retention.ms
 };
 
 // What opening found, for the start-up's words.
 struct LocalReport {
-  bool fresh = false;           // there was no metadata log; it was made
+  // No broker has ever registered in this log: it was made now, or a first start did not get far. Partition
+  // folders beside it are then from before there was a metadata log.
+  bool fresh = false;
   std::uint64_t bytes_cut = 0;  // a torn tail
   std::string cut_reason;       // why, if bytes_cut > 0
   LeaderEpoch epoch{0};         // the one that this start began
   std::optional<SnapshotId> snapshot;
+  std::vector<std::string> notes;  // other things a person should know, one line each
 };
 
 class LocalQuorum : public Quorum {
@@ -57,6 +63,8 @@ class LocalQuorum : public Quorum {
   static Result<std::unique_ptr<LocalQuorum>> open(env::FileSystem& files, const env::Clock& clock,
                                                    LocalOptions options, std::span<const Bytes> bootstrap);
   virtual const LocalReport& report() const = 0;
+  // Leaves the log as Kafka's clean stop does. Not to be used afterwards.
+  virtual Status close() = 0;
 };
 
 }  // namespace moldau::quorum

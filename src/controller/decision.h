@@ -1,0 +1,83 @@
+// What every decision of the controller works with: the image, the settings in effect, and the records so
+// far. Lives for one handle(). Not for users of the controller.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "config/topic_config.h"
+#include "config/values.h"
+#include "controller/controller.h"
+#include "controller/partition_change.h"
+#include "controller/requests.h"
+#include "env/random.h"
+#include "metadata/image.h"
+#include "wire/errors.h"
+
+namespace moldau::controller {
+
+using wire::ErrorCode;
+
+// Kafka refuses a request that would write more at once (QuorumController.MAX_RECORDS_PER_USER_OP).
+inline constexpr std::size_t kMaxRecordsPerRequest = 10'000;
+inline constexpr std::string_view kTooManyRecords = "Unable to perform excessively large batch operation.";
+
+inline ApiError api_error(ErrorCode code) { return {code, std::string(wire::message(code))}; }
+inline ApiError api_error(ErrorCode code, std::string message) { return {code, std::move(message)}; }
+
+class Decision {
+ public:
+  Decision(const metadata::Image& the_image, const config::BrokerValues& the_values,
+           const Options& the_options)
+      : image(the_image), values(the_values), options(the_options) {}
+
+  const metadata::Image& image;
+  const config::BrokerValues& values;
+  const Options& options;
+  std::vector<Bytes> records;
+
+  std::int16_t metadata_version() const { return image.metadata_version(); }
+  bool elr_enabled() const { return image.feature("eligible.leader.replicas.version") >= 1; }
+
+  // Registered, not fenced, not about to stop: may lead and be in sync.
+  bool active(BrokerId id) const {
+    const metadata::BrokerRegistration* broker = image.find_broker(id);
+    return broker != nullptr && !broker->fenced && !broker->in_controlled_shutdown;
+  }
+  // Where a new replica lies when there is no choice (ClusterControlManager#defaultDir).
+  Uuid default_directory(BrokerId id) const {
+    const metadata::BrokerRegistration* broker = image.find_broker(id);
+    if (broker == nullptr || broker->log_dirs.empty()) return metadata::kDirectoryMigrating;
+    return broker->log_dirs.size() == 1 ? broker->log_dirs.front() : metadata::kDirectoryUnassigned;
+  }
+
+  config::TopicConfig topic_config(std::string_view topic) const {
+    return config::resolve_topic(values, image.config(metadata::ResourceType::kTopic, topic));
+  }
+
+  // A change of `partition` as things stand; acceptable leaders are the active brokers.
+  PartitionChange change(const metadata::Topic& topic, const metadata::Partition& partition) const {
+    PartitionChange change{.partition = partition, .topic_id = topic.id, .acceptable = [this](BrokerId id) {
+                             return active(id);
+                           }};
+    change.metadata_version = metadata_version();
+    change.elr_enabled = elr_enabled();
+    change.min_insync_replicas = std::min(topic_config(topic.name).min_insync_replicas,
+                                          static_cast<std::int32_t>(partition.replicas.size()));
+    change.target_isr = partition.isr;
+    return change;
+  }
+  void add(const PartitionChange& change) {
+    if (auto record = change.record()) records.push_back(std::move(*record));
+  }
+};
+
+// The part of configs.cc that CreateTopics needs: the records that give a new topic its settings.
+ApiError set_new_topic_config(Decision& decision, const NewTopic& topic, std::vector<Bytes>& records);
+
+}  // namespace moldau::controller
