@@ -297,7 +297,8 @@ void Fetch::fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector
   if (error != ErrorCode::kNone) {
     call_->services().metrics.failed_fetch.add();
     call_->count_error();
-    if (error == ErrorCode::kNotLeaderOrFollower || error == ErrorCode::kFencedLeaderEpoch) {
+    const bool moved = error == ErrorCode::kNotLeaderOrFollower || error == ErrorCode::kFencedLeaderEpoch;
+    if (moved && call_->version() >= 12) {
       out.current_leader = {.leader_id = read.leader.value, .leader_epoch = read.leader_epoch.value};
     }
     return;

@@ -48,7 +48,7 @@ void fill(OutPartition& out, const Call& call, const ListOffsetsRequest& request
   if (!found.at) return;
   out.timestamp = found.at->timestamp;
   out.offset = found.at->offset.value;
-  out.leader_epoch = found.at->leader_epoch.value;
+  if (call.version() >= 4) out.leader_epoch = found.at->leader_epoch.value;
 }
 
 void fill_v0(OutPartition& out, const InPartition& in, const replica::PartitionRef& partition,

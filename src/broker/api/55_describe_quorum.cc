@@ -21,7 +21,7 @@ void fill(DescribeQuorumResponse& response, DescribeQuorumResponse::PartitionDat
   for (const quorum::Voter& voter : state.voters) {
     auto& replica = out.current_voters.emplace_back();
     replica.replica_id = voter.id.value;
-    replica.replica_directory_id = voter.directory_id;
+    if (call.version() >= 2) replica.replica_directory_id = voter.directory_id;
     replica.log_end_offset = state.log_end.value;
     if (voter.id == state.leader)
       replica.last_fetch_timestamp = replica.last_caught_up_timestamp = call.loop().wall_ms();
