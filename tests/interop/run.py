@@ -92,7 +92,6 @@ def report(clients, results):
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('interrupted'))
     clients = chosen(options.only)
     if not options.no_setup:
         subprocess.run([os.path.join(HERE, 'setup')], check=True)
@@ -102,10 +101,22 @@ def main():
     bootstrap = broker.bootstrap if broker else options.bootstrap
     directory = tempfile.mkdtemp(prefix='records-', dir=CACHE)
     adapters = {}
+
+    def interrupted(*_):  # the threads that wait for answers end with the adapters
+        for a in adapters.values():
+            a.process.kill()
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, interrupted)
     try:
         adapters = start_adapters(clients, bootstrap, logs)
         matrix = Matrix(clients, adapters, directory, served_like, options.quick)
-        matrix.run(lambda text: print(text, flush=True))
+        try:
+            matrix.run(lambda text: print(text, flush=True))
+        except KeyboardInterrupt:
+            print('interrupted: what follows is what was done until then, and what failed because of it')
+            report(clients, matrix.results)
+            return 1
         matrix.skipped()
         if options.times:
             print(', '.join('%s %.1f s' % (n, a.busy_s) for n, a in sorted(adapters.items(), key=lambda i: -i[1].busy_s)))

@@ -105,7 +105,7 @@ class Adapter:
         self.errors = open(self.log, 'w')
         self.process = subprocess.Popen([*client.command, bootstrap, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
                                         text=True, bufsize=1, env={**os.environ, 'KAFKAJS_NO_PARTITIONER_WARNING': '1'})
-        self.turn, self.answers, self.busy_s = threading.Lock(), queue.Queue(), 0.0
+        self.turn, self.answers, self.busy_s, self.slow_failures = threading.Lock(), queue.Queue(), 0.0, 0
         threading.Thread(target=self.collect, daemon=True).start()
 
     def collect(self):
