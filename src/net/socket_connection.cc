@@ -191,7 +191,7 @@ bool SocketConnection::send_once(std::uint64_t& sent) {
   switch (put.state) {
     case Stream::State::kDone:
       if (next->file != nullptr) worker_.counters().bytes_sent_by_file.add(put.bytes);
-      if (next->file == nullptr && put.bytes < next->size) writable_ = false;
+      if (put.full) writable_ = false;
       sent += put.bytes;
       replies_.sent(put.bytes);
       return true;

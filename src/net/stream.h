@@ -22,7 +22,8 @@ class Stream {
   struct Outcome {
     State state;
     std::size_t bytes = 0;
-    int reason = 0;  // errno
+    int reason = 0;     // errno
+    bool full = false;  // writing: less than asked for, and no more fits; the loop will tell
   };
 
   virtual ~Stream() = default;
