@@ -104,7 +104,7 @@ void elect_where_leaderless(Decision& decision, BrokerId unfenced) {
     if (partition.leader != kNoBroker) return;
     PartitionChange change = decision.change(topic, partition);
     change.acceptable = [&](BrokerId id) { return id == unfenced || decision.active(id); };
-    if (decision.topic_config(topic.name).unclean_leader_election) change.election = Election::kUnclean;
+    if (decision.unclean_election(topic.name)) change.election = Election::kUnclean;
     decision.add(change);
   });
 }

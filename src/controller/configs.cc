@@ -6,6 +6,7 @@
 #include <set>
 
 #include "config/dynamic_update.h"
+#include "config/topic_config.h"
 #include "controller/controller.h"
 #include "controller/decision.h"
 #include "controller/topic_name.h"

@@ -103,7 +103,7 @@ std::optional<Bytes> PartitionChange::record() const {
     field = numbers(after);
     changes = true;
   };
-  if (target.leader != partition.leader || (new_epoch && target.leader != kNoBroker)) {
+  if (target.leader != partition.leader) {
     record.leader = target.leader.value;
     changes = true;
   }

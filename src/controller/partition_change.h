@@ -30,7 +30,6 @@ struct PartitionChange {
   std::vector<BrokerId> target_isr{};              // set from partition.isr if nothing is to change
   std::optional<std::vector<Uuid>> directories{};  // new ones
   std::vector<BrokerId> unclean_shutdown{};        // these may have lost data: in neither ISR nor ELR
-  bool new_epoch = false;                          // a new leader epoch even if the leader stays
 
   // The record, or nothing if nothing changes.
   std::optional<Bytes> record() const;

@@ -31,7 +31,7 @@ void expect_good(const std::vector<UsableBroker>& all, int racks, std::int16_t f
     ++leads[replicas.front()];
     std::set<int> seen;
     for (const BrokerId id : replicas) seen.insert(id.value % racks);
-    EXPECT_EQ(static_cast<int>(seen.size()), std::min<int>(racks, factor));
+    ASSERT_EQ(static_cast<int>(seen.size()), std::min<int>(racks, factor));
   }
   for (const auto& [broker, count] : leads) EXPECT_LE(count, 7) << broker.value;
   EXPECT_EQ(leads.size(), all.size());

@@ -1,4 +1,4 @@
-// Topics: made, deleted, given more partitions, taken over. (Kafka: ReplicationControlManager,
+// Topics: made, deleted, given more partitions. (Kafka: ReplicationControlManager,
 // ControllerApis)
 #include <algorithm>
 #include <fmt/format.h>
@@ -336,75 +336,6 @@ Outcome<CreatePartitionsReply> Controller::handle(const CreatePartitions& reques
     outcome.reply.topics.push_back({topic.name, std::move(error)});
   }
   if (!request.validate_only) outcome.records = std::move(decision.records);
-  return outcome;
-}
-
-Outcome<ElectLeadersReply> Controller::handle(const ElectLeaders& request, env::Instant, env::Random&) const {
-  Decision decision(*image_, values_, options_);
-  Outcome<ElectLeadersReply> outcome;
-  if (request.election_type < 0 || request.election_type > 1) {
-    outcome.reply.error =
-        api_error(ErrorCode::kInvalidRequest, fmt::format("Unknown election type {}", request.election_type));
-    return outcome;
-  }
-  const bool unclean = request.election_type == 1;
-  const auto elect = [&](const std::string& name, PartitionIndex index) {
-    const metadata::Topic* topic = image_->find_topic(name);
-    if (topic == nullptr) return api_error(ErrorCode::kUnknownTopicOrPartition, "No such topic as " + name);
-    const Partition* partition = topic->find(index);
-    if (partition == nullptr)
-      return api_error(ErrorCode::kUnknownTopicOrPartition,
-                       fmt::format("No such partition as {}-{}", name, index.value));
-    const bool good = unclean
-                          ? partition->leader != kNoBroker
-                          : !partition->replicas.empty() && partition->leader == partition->replicas.front();
-    if (good) return api_error(ErrorCode::kElectionNotNeeded);
-    PartitionChange change = decision.change(*topic, *partition);
-    change.election = unclean ? Election::kUnclean : Election::kPreferred;
-    auto record = change.record();
-    if (!record)
-      return api_error(unclean ? ErrorCode::kEligibleLeadersNotAvailable
-                               : ErrorCode::kPreferredLeaderNotAvailable);
-    decision.records.push_back(std::move(*record));
-    return ApiError{};
-  };
-  if (request.partitions) {
-    for (const auto& asked : *request.partitions)
-      outcome.reply.partitions.push_back({asked.topic, asked.partition, elect(asked.topic, asked.partition)});
-  } else {
-    // All of them: those that are led well already are not mentioned.
-    for (const metadata::TopicPtr& topic : image_->topics_sorted())
-      for (const Partition& partition : topic->partitions)
-        if (ApiError error = elect(topic->name, partition.index); error.code != ErrorCode::kElectionNotNeeded)
-          outcome.reply.partitions.push_back({topic->name, partition.index, std::move(error)});
-  }
-  outcome.records = std::move(decision.records);
-  return outcome;
-}
-
-Outcome<AdoptTopics::Reply> Controller::handle(const AdoptTopics& request, env::Instant,
-                                               env::Random& random) const {
-  Outcome<AdoptTopics::Reply> outcome;
-  // All or nothing, however many batches they fill.
-  wire::BeginTransactionRecord begin;
-  begin.name = "Topics of an older directory";
-  outcome.records.push_back(metadata::encode_record(begin, 0));
-  for (const AdoptTopics::Topic& topic : request.topics) {
-    if (image_->find_topic(topic.name) != nullptr) continue;
-    wire::TopicRecord record;
-    record.name = topic.name;
-    record.topic_id =
-        topic.id.is_zero() || image_->find_topic(topic.id) != nullptr ? random.uuid() : topic.id;
-    outcome.records.push_back(metadata::encode_record(record, 0));
-    for (const AdoptTopics::Topic::Partition& found : topic.partitions) {
-      Partition partition{.index = found.index, .leader = request.broker, .leader_epoch = found.leader_epoch};
-      partition.replicas = partition.isr = {request.broker};
-      partition.directories = {found.directory_id};
-      outcome.records.push_back(metadata::to_record(partition, record.topic_id, image_->metadata_version()));
-    }
-  }
-  if (outcome.records.size() == 1) return {};
-  outcome.records.push_back(metadata::encode_record(wire::EndTransactionRecord{}, 0));
   return outcome;
 }
 

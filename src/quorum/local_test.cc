@@ -253,6 +253,17 @@ TEST_F(Local, a_failed_sync_promises_nothing_and_reload_forgets_it) {
   EXPECT_NE(image->find_topic("topic-3"), nullptr);
 }
 
+TEST_F(Local, one_batch_is_durable_before_the_next_begins) {
+  auto quorum = open();
+  const Bytes first = topic(1), second = topic(2);
+  ASSERT_TRUE(quorum->append({&first, 1}, 5).has_value());
+  const Offset durable = quorum->high_watermark();
+  const auto offset = quorum->append({&second, 1}, 5);
+  ASSERT_TRUE(offset.has_value());
+  EXPECT_EQ(quorum->high_watermark(), *offset);
+  EXPECT_GT(quorum->high_watermark(), durable);
+}
+
 TEST_F(Local, a_full_disk_refuses_until_there_is_room) {
   auto quorum = open();
   disk.set_capacity(disk.used_bytes() + 10);
