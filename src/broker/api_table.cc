@@ -16,6 +16,7 @@ constexpr ApiEntry kServed[] = {
     {ApiKey::kFetch, 0, 18, api::fetch},
     {ApiKey::kListOffsets, 0, 11, api::list_offsets},
     {ApiKey::kMetadata, 0, 13, api::metadata},
+    {ApiKey::kOffsetFetch, 0, 10, api::offset_fetch},
     {ApiKey::kFindCoordinator, 0, 6, api::find_coordinator},
     {ApiKey::kApiVersions, 0, 4, api::api_versions},
     {ApiKey::kCreateTopics, 0, 7, api::create_topics},

@@ -10,6 +10,7 @@ void produce(const CallPtr& call);                    // 0
 void fetch(const CallPtr& call);                      // 1
 void list_offsets(const CallPtr& call);               // 2
 void metadata(const CallPtr& call);                   // 3
+void offset_fetch(const CallPtr& call);               // 9
 void find_coordinator(const CallPtr& call);           // 10
 void api_versions(const CallPtr& call);               // 18
 void create_topics(const CallPtr& call);              // 19
