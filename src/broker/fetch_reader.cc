@@ -24,7 +24,9 @@ void read_one(FetchPart& part, const FetchLimits& limits, FetchRound& round) {
   part.read = part.partition->with([&](replica::Partition& p) { return p.read(options); });
   part.converted.clear();
   round.bytes += part.read.slice.length;
-  round.answer_now |= part.read.error != wire::ErrorCode::kNone || part.read.diverging.has_value();
+  // A batch that does not fit will not fit later either.
+  round.answer_now |= part.read.error != wire::ErrorCode::kNone || part.read.diverging.has_value() ||
+                      part.read.first_batch_cut;
 }
 
 }  // namespace

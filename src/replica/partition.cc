@@ -9,8 +9,7 @@ namespace moldau::replica {
 
 using wire::ErrorCode;
 
-Partition::Partition(log::TopicPartition name, const Uuid& topic_id, BrokerId self,
-                     log::Log& log,
+Partition::Partition(log::TopicPartition name, const Uuid& topic_id, BrokerId self, log::Log& log,
                      std::shared_ptr<LogKeeper> keeper)
     : name_(std::move(name)),
       topic_id_(topic_id),
@@ -27,6 +26,7 @@ Status Partition::take_role(const metadata::Partition& state, std::optional<Offs
   if (checkpointed) {
     high_watermark_ = std::clamp(*checkpointed, log_.start_offset(), log_.end_offset());
   }
+  keeper_->high_watermark_moved(high_watermark_);  // else retention takes the end for it
   if (leads_now && new_epoch) TRY(log_.assign_epoch(leader_epoch_, log_.end_offset()));
   if (new_epoch) tell_changed();
   if (leads_now) advance_high_watermark();
@@ -101,7 +101,7 @@ void Partition::advance_high_watermark() {
   const std::uint64_t size = log_.size_bytes();
   const std::uint64_t news = size > told_bytes_ ? size - told_bytes_ : 1;
   told_bytes_ = size;
-  for (const auto& [key, waiter] : watchers_) waiter->advanced(news);
+  for (const auto& waiter : watchers_) waiter->advanced(news);
 }
 
 void Partition::tell_acknowledged() {
@@ -114,7 +114,7 @@ void Partition::tell_acknowledged() {
 }
 
 void Partition::tell_changed() {
-  for (const auto& [key, waiter] : watchers_) waiter->changed();
+  for (const auto& waiter : watchers_) waiter->changed();
 }
 
 Read Partition::refuse(ErrorCode error) const {
@@ -170,11 +170,17 @@ Read Partition::read(const ReadOptions& options) {
 }
 
 void Partition::watch(const std::shared_ptr<FetchWaiter>& waiter, Offset seen_high_watermark) {
-  watchers_.emplace(waiter.get(), waiter);
+  if (const auto [place, is_new] = places_.try_emplace(waiter.get()); is_new)
+    place->second = watchers_.insert(watchers_.end(), waiter);
   if (offline_ || leader_ != self_ || seen_high_watermark != high_watermark_) waiter->changed();
 }
 
-void Partition::unwatch(const FetchWaiter* waiter) { watchers_.erase(waiter); }
+void Partition::unwatch(const FetchWaiter* waiter) {
+  const auto place = places_.find(waiter);
+  if (place == places_.end()) return;
+  watchers_.erase(place->second);
+  places_.erase(place);
+}
 
 Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolation,
                                         std::int32_t current_leader_epoch) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -178,7 +179,9 @@ class Partition {
   std::uint64_t told_bytes_ = 0;  // of the log when the fetch waiters were last told
 
   std::deque<Waiting> waiting_;  // in order of offset
-  std::unordered_map<const FetchWaiter*, std::shared_ptr<FetchWaiter>> watchers_;
+  std::list<std::shared_ptr<FetchWaiter>>
+      watchers_;  // in the order in which they came, so a run can be repeated
+  std::unordered_map<const FetchWaiter*, std::list<std::shared_ptr<FetchWaiter>>::iterator> places_;
 };
 
 }  // namespace moldau::replica

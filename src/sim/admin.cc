@@ -59,7 +59,10 @@ void Admin::create(const TopicWish& wish, std::function<void(bool)> then) {
     request.topics[0].configs.push_back({.name = name, .value = value});
   busy_ = true;
   world_.note([&] {
-    return "admin creates " + wish.name + " with " + std::to_string(wish.partitions) + " partitions";
+    std::string text =
+        "admin creates " + wish.name + " with " + std::to_string(wish.partitions) + " partitions";
+    for (const auto& [name, value] : wish.configs) text += " " + name + "=" + value;
+    return text;
   });
   ask<wire::CreateTopicsResponse>(
       static_cast<std::int16_t>(below(8)), request,
@@ -216,10 +219,11 @@ void Admin::delete_topic(Topic& topic) {
 void Admin::describe(Topic& topic) {
   wire::MetadataRequest request;
   request.topics->push_back({.name = topic.name});
-  request.allow_auto_topic_creation = false;
+  const auto version = static_cast<std::int16_t>(below(10));
+  request.allow_auto_topic_creation = version < 4;
   busy_ = true;
   ask<wire::MetadataResponse>(
-      static_cast<std::int16_t>(below(10)), request,
+      version, request,
       [this, &topic, promised = topic.partitions_promised](const wire::MetadataResponse& response) {
         busy_ = false;
         const bool there = response.topics.size() == 1 && response.topics[0].error_code == 0 &&

@@ -145,6 +145,10 @@ void Consumer::check_promptness(const RequestNote::Times& times) const {
 
 void Consumer::refused(Target& target, ErrorCode error) {
   const Partition& p = *target.partition;
+  world_.note([&] {
+    return name() + " is told " + p.name() + " " + std::to_string(target.position) + " " +
+           std::string(wire::name(error));
+  });
   target.in_session = kNowhere;
   const bool unknown = error == ErrorCode::kUnknownTopicOrPartition || error == ErrorCode::kUnknownTopicId;
   if (unknown && !p.topic->dying && world_.disk_is_well() && p.index < p.topic->partitions_promised)

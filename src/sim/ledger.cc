@@ -9,6 +9,11 @@ std::string to_string(RecordId id) {
   return "record " + std::to_string(id.number) + " of writer " + std::to_string(id.writer);
 }
 
+std::string to_string(const Watched& w) {
+  return "start " + std::to_string(w.start) + ", high watermark " + std::to_string(w.high_watermark) +
+         ", end " + std::to_string(w.end) + ", recovery point " + std::to_string(w.recovery_point);
+}
+
 std::optional<env::Instant> Partition::readable_since(std::int64_t offset) const {
   const auto found = std::ranges::upper_bound(reached, offset, {}, &Reached::high_watermark);
   return found == reached.end() ? std::nullopt : std::optional(found->when);
@@ -112,14 +117,12 @@ void Ledger::watch(Partition& p, const Watched& now, env::Instant when) {
   if (p.died) restarted(p, now, *std::exchange(p.died, std::nullopt));
   if (p.watched && *p.watched == now) return;
   const auto complain = [&](const std::string& what) {
-    violate(p.name() + ": " + what + " (start " + std::to_string(now.start) + ", high watermark " +
-            std::to_string(now.high_watermark) + ", end " + std::to_string(now.end) + ", recovery point " +
-            std::to_string(now.recovery_point) + ")");
+    violate(p.name() + ": " + what + " (" + to_string(now) + ")");
   };
   if (now.start > now.high_watermark || now.high_watermark > now.end)
     complain("expected start <= high watermark <= end");
   if (now.recovery_point > now.end) complain("the recovery point is above the end");
-  if (p.topic->flush_each && now.high_watermark > now.recovery_point && now.high_watermark > now.start)
+  if (p.topic->flush_each && now.high_watermark > std::max({now.recovery_point, p.durable_end, now.start}))
     complain("flush.messages=1, and the high watermark is above what is on disk");
   if (p.watched) {
     if (now.start < p.watched->start)
@@ -181,10 +184,13 @@ void Ledger::audited(Partition& p, std::int64_t start, const std::vector<std::op
               std::to_string(ids[i]->writer) + ", found its record " + std::to_string(ids[i]->number));
     expected->second = ids[i]->number + 1;
   }
-  const std::int64_t end = start + static_cast<std::int64_t>(ids.size());
-  if (end < p.acked_end && !p.topic->dying)
-    violate(p.name() + ": acknowledged up to offset " + std::to_string(p.acked_end) + ", read up to " +
-            std::to_string(end));
+}
+
+void Ledger::must_be_whole(const Partition& p) {
+  const std::int64_t end = p.watched ? p.watched->high_watermark : 0;
+  if (end < p.acked_end && !p.topic->dying && !p.rotted)
+    violate(p.name() + ": acknowledged up to offset " + std::to_string(p.acked_end) +
+            ", and readers get to " + std::to_string(end));
 }
 
 void Ledger::given(std::int64_t producer_id) {

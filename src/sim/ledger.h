@@ -119,6 +119,8 @@ class Ledger {
   void watch(Partition& p, const Watched& now, env::Instant when);
   // Someone has read all of [start, end) and found `ids` there.
   void audited(Partition& p, std::int64_t start, const std::vector<std::optional<RecordId>>& ids);
+  // Everything is done: what was acknowledged may be read.
+  void must_be_whole(const Partition& p);
   // ListOffsets told `offset` (kNowhere: none) for `timestamp`, when the high watermark was `end`.
   void looked_up(Partition& p, std::int64_t timestamp, std::int64_t offset, std::int64_t end);
 
@@ -142,5 +144,6 @@ class Ledger {
 };
 
 std::string to_string(RecordId id);
+std::string to_string(const Watched& watched);
 
 }  // namespace moldau::sim

@@ -134,6 +134,7 @@ void Machine::stop() {
     if (!done) world_.ledger.died(Death::kPower);
     world_.disk.crash(simenv::Crash::kPower);
     ++boots_;
+    tell_files();
   }
 }
 
@@ -143,6 +144,18 @@ void Machine::die(Death death) {
   world_.ledger.died(death);
   world_.disk.crash(death == Death::kKill ? simenv::Crash::kProcess : simenv::Crash::kPower);
   if (death == Death::kPower) ++boots_;
+  tell_files();
+}
+
+void Machine::tell_files() {
+  world_.note([&] {
+    std::string text = "on disk:";
+    for (const std::string& path : world_.disk.files()) {
+      const auto content = world_.disk.read_file(path);
+      text += "\n                 " + path + " " + (content ? std::to_string(content->size()) : "?");
+    }
+    return text;
+  });
 }
 
 void Machine::end_life() {

@@ -53,6 +53,7 @@ class Machine {
   void tick(std::uint64_t life);
   void drain();
   void tell_lines();
+  void tell_files();
 
   World& world_;
   std::unique_ptr<Life> life_;

@@ -29,6 +29,8 @@ bool Reader::take(ByteView bytes, bool whole) {
   record::BatchIterator batches(bytes);
   while (const auto batch = batches.next())
     if (!take_batch(*batch) || world_.over()) return false;
+  // Fetch 0 to 2 tell of a message that is larger than what was asked for by the head of one without end.
+  if (!whole && batches.left_over() == record::kSizePrefix) return true;
   if (!batches.corrupt().empty()) return wrong("expected a batch, found " + std::string(batches.corrupt()));
   if (whole && batches.left_over() > 0)
     return wrong("the last batch is cut after " + std::to_string(batches.left_over()) + " bytes");

@@ -66,6 +66,7 @@ class Scenario {
   Death death_in_write_ = Death::kKill;
   int illnesses_ = 0;
   bool starting_ = false;
+  bool zstd_ = false;  // somewhere in this world
 };
 
 }  // namespace moldau::sim

@@ -107,7 +107,10 @@ void World::inspect() {
                .leader_epoch = p.leader_epoch().value};
         return true;
       });
-      if (online) ledger.watch(ledger.partition(*topic, static_cast<std::int32_t>(i)), now, clock.now());
+      if (!online) continue;
+      Partition& p = ledger.partition(*topic, static_cast<std::int32_t>(i));
+      if (p.watched != now) note([&] { return "  " + p.name() + " is " + to_string(now); });
+      ledger.watch(p, now, clock.now());
     }
   }
 }
