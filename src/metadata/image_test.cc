@@ -229,6 +229,14 @@ TEST(Image, transactions_show_nothing_until_they_end) {
   EXPECT_EQ(next.image->find_partition("t", PartitionIndex{0})->leader, kNoBroker);
   EXPECT_EQ(first.image->find_partition("t", PartitionIndex{0})->leader, BrokerId{1});
 
+  Delta again(first.image);
+  ASSERT_TRUE(again.apply(plain<wire::BeginTransactionRecord>()).has_value());
+  ASSERT_TRUE(again.apply(leader_change(uuid(1), 0, -1)).has_value());
+  ASSERT_TRUE(again.apply(plain<wire::AbortTransactionRecord>()).has_value());
+  ASSERT_TRUE(again.apply(leader_change(uuid(1), 0, 1)).has_value());
+  const auto after_abort = std::move(again).finish({Offset{9}, LeaderEpoch{1}, 0});
+  EXPECT_EQ(after_abort.image->find_partition("t", PartitionIndex{0})->leader_epoch, LeaderEpoch{1});
+
   const auto ended = fold(first.image, {plain<wire::BeginTransactionRecord>(), topic("u", uuid(2)),
                                         plain<wire::EndTransactionRecord>()});
   EXPECT_NE(ended.image->find_topic("u"), nullptr);
