@@ -126,8 +126,8 @@ TEST(EventLoop, AWatcherGetsItsEventsItsNextTurnsAndTheirEnds) {
 struct Killer final : Watcher {
   explicit Killer(EventLoop& l) : loop(l) {}
   void ready(std::uint32_t) override {
-    ++calls;
-    if (victim != nullptr && victim->calls == 0) {
+    ++*calls;
+    if (victim != nullptr) {
       loop.next_turn(*victim);
       loop.at_end_of_turn(*victim);
       loop.forget(*victim, victim);
@@ -136,11 +136,11 @@ struct Killer final : Watcher {
       loop.stop();
     }
   }
-  void turn_ends() override { ++calls; }
+  void turn_ends() override { ++*calls; }
   EventLoop& loop;
   std::shared_ptr<Killer> victim;
   std::weak_ptr<Killer> dead;
-  int calls = 0;
+  std::shared_ptr<int> calls = std::make_shared<int>(0);
 };
 
 TEST(EventLoop, AForgottenWatcherStaysAliveForTheTurnButIsNotCalledFromLists) {
@@ -148,9 +148,12 @@ TEST(EventLoop, AForgottenWatcherStaysAliveForTheTurnButIsNotCalledFromLists) {
   EventLoop loop(clock, std::make_unique<TestRandom>(1));
   Killer killer(loop);
   killer.victim = std::make_shared<Killer>(loop);
+  const std::shared_ptr<int> calls_of_victim = killer.victim->calls;
   loop.next_turn(killer);
   loop.run();
   EXPECT_TRUE(killer.dead.expired());
+  EXPECT_EQ(*killer.calls, 1);
+  EXPECT_EQ(*calls_of_victim, 0);
 }
 
 }  // namespace

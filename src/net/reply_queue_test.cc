@@ -12,14 +12,16 @@
 namespace moldau::net::testing {
 namespace {
 
-// A reply of a few pieces of every kind, and the bytes that it stands for.
-std::pair<env::Outbound, Bytes> any_reply(TestRandom& random, const std::shared_ptr<PatternFile>& file) {
+// A reply of a few pieces of every kind (now and then large ones), and the bytes that it stands for.
+std::pair<env::Outbound, Bytes> any_reply(TestRandom& random, int i,
+                                          const std::shared_ptr<PatternFile>& file) {
   std::pair<env::Outbound, Bytes> reply;
   for (std::uint64_t pieces = random.below(5); pieces > 0; --pieces) {
-    const std::uint64_t size = random.below(2) == 0 ? random.below(100) : random.below(30'000);
+    const std::uint64_t size =
+        random.below(2) == 0 ? random.below(100) : random.below(i % 10 == 0 ? 200'000 : 20'000);
     const std::uint64_t position = random.below(50'000);
     Bytes bytes(size);
-    for (std::uint64_t i = 0; i < size; ++i) bytes[i] = PatternFile::pattern(position + i);
+    for (std::uint64_t k = 0; k < size; ++k) bytes[k] = PatternFile::pattern(position + k);
     reply.second.insert(reply.second.end(), bytes.begin(), bytes.end());
     const std::uint64_t kind = random.below(3);
     if (kind == 0) reply.first.pieces.emplace_back(std::move(bytes));
@@ -57,7 +59,7 @@ void send_some(ReplyQueue& queue, bool files, TestRandom& random, Bytes& wire) {
 }
 
 TEST(ReplyQueue, WhateverTheOrderOfAnswersTheWireSeesTheOrderOfSlots) {
-  const auto file = std::make_shared<PatternFile>(100'000);
+  const auto file = std::make_shared<PatternFile>(250'000);
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     TestRandom random(seed);
     ReplyQueue queue;
@@ -65,7 +67,7 @@ TEST(ReplyQueue, WhateverTheOrderOfAnswersTheWireSeesTheOrderOfSlots) {
     Bytes expected, wire;
     std::vector<std::pair<std::uint64_t, env::Outbound>> answers;
     for (int i = 0; i < 40; ++i) {
-      auto [outbound, bytes] = any_reply(random, file);
+      auto [outbound, bytes] = any_reply(random, i, file);
       expected.insert(expected.end(), bytes.begin(), bytes.end());
       answers.emplace_back(queue.open(), std::move(outbound));
     }

@@ -177,6 +177,22 @@ TEST(Server, AHalfClosedClientGetsItsReplies) {
   EXPECT_EQ(client.receive(), "<closed>");
 }
 
+// Both the last request and the end of the stream are there before the loop looks: one edge tells of both.
+TEST(Server, AnEndThatCameTogetherWithTheLastRequestIsSeen) {
+  Options options;
+  options.loops = 1;
+  TestServer test(options);
+  const Client client = test.connect();
+  ASSERT_EQ(client.ask(echo("warm")), "warm");
+  {
+    const BusyLoop busy(*test.server->loops()[0]);
+    ASSERT_TRUE(client.send(echo("last")));
+    client.stop_sending();
+  }
+  EXPECT_EQ(client.receive(), "last");
+  EXPECT_EQ(client.receive(), "<closed>");
+}
+
 TEST(Server, AClientThatLeavesWhileItsRequestWaitsIsNoticed) {
   TestServer test;
   {
@@ -443,6 +459,7 @@ TEST(Server, StopFinishesWhatIsInFlightAndTakesNothingNew) {
   std::thread stopper([&] { test.server->stop(seconds(30)); });
   EXPECT_EQ(idle.receive(), "<closed>");
   ASSERT_TRUE(client.send(echo("too late")));
+  for (int i = 0; i < 300; ++i) test.advance(milliseconds(0));  // time enough for a stop that does not wait
   test.handler.release("in flight");
   EXPECT_EQ(client.receive(), "in flight");
   EXPECT_EQ(client.receive(), "behind it");
@@ -482,9 +499,12 @@ TEST(Server, RunningOutOfDescriptorsPausesAcceptingAndIsSaidOnce) {
       const FewDescriptors few(3);
       for (Client& client : clients) ASSERT_TRUE(client.connect(test.port()));
       ASSERT_TRUE(eventually([&] { return test.count_logged("Too many open files") >= std::size_t(round); }));
+      const std::uint64_t turns = test.server->stats().turns;
+      EXPECT_EQ(clients.front().ask(echo("served meanwhile")), "served meanwhile");
+      EXPECT_EQ(clients.front().receive_within(milliseconds(50)), "<nothing>");
+      EXPECT_LT(test.server->stats().turns - turns, 20u) << "the listener spins";
       for (int i = 1; i < round * 2; ++i) test.advance(milliseconds(round == 1 ? 0 : 150));
       EXPECT_EQ(test.server->stats().connections, 3u);
-      EXPECT_EQ(clients.front().ask(echo("served meanwhile")), "served meanwhile");
     }
     test.advance(milliseconds(150));
     for (const Client& client : clients) EXPECT_EQ(client.ask(echo("here")), "here");

@@ -1,6 +1,7 @@
 #include "net/testing.h"
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <cstring>
 #include <future>
 #include <netinet/in.h>
@@ -74,6 +75,11 @@ env::Outbound slice_of(std::shared_ptr<env::File> file, std::uint64_t position, 
   outbound.pieces.emplace_back(env::FileSlice{std::move(file), position, length});
   outbound.pieces.emplace_back(Bytes(2, '>'));
   return outbound;
+}
+
+void set_patience(int fd, int which, std::chrono::milliseconds patience) {
+  const timeval time{patience.count() / 1000, patience.count() % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, which, &time, sizeof time);
 }
 
 }  // namespace
@@ -186,9 +192,8 @@ bool ToyHandler::holds(const std::string& name) {
 }
 
 Client::Client(Unconnected) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-  const timeval patience{std::chrono::seconds(kPatience).count(), 0};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  set_patience(fd_, SO_RCVTIMEO, kPatience);
+  set_patience(fd_, SO_SNDTIMEO, kPatience);
   const int one = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 }
@@ -243,13 +248,32 @@ bool Client::receive_exactly(MutableBytes into) const {
 
 std::string Client::receive() const {
   std::array<std::uint8_t, 4> prefix{};
-  if (!receive_exactly(prefix)) return "<closed>";
+  errno = 0;
+  if (!receive_exactly(prefix)) return errno == EAGAIN ? "<nothing>" : "<closed>";
   std::string payload(static_cast<std::size_t>(load_be<std::int32_t>(prefix.data())), '\0');
   if (!receive_exactly({reinterpret_cast<std::uint8_t*>(payload.data()), payload.size()})) return "<closed>";
   return payload;
 }
 
+std::string Client::receive_within(std::chrono::milliseconds patience) const {
+  set_patience(fd_, SO_RCVTIMEO, patience);
+  std::string payload = receive();
+  set_patience(fd_, SO_RCVTIMEO, kPatience);
+  return payload;
+}
+
 void Client::stop_sending() const { shutdown(fd_, SHUT_WR); }
+
+BusyLoop::BusyLoop(env::Loop& loop) {
+  auto is_busy = std::make_shared<std::promise<void>>();
+  auto began = is_busy->get_future();
+  auto may_go_on = std::make_shared<std::future<void>>(go_on_.get_future());
+  loop.post(*new Call([is_busy, may_go_on] {
+    is_busy->set_value();
+    may_go_on->wait();
+  }));
+  began.wait();
+}
 
 TestServer::TestServer(Options options, std::vector<ListenerSpec> listeners) {
   if (options.loops == 0) options.loops = 2;

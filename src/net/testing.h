@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -129,6 +130,16 @@ class Client {
  private:
   int fd_ = -1;
   bool connected_ = false;
+};
+
+// Keeps a loop from doing anything while it lives.
+class BusyLoop {
+ public:
+  explicit BusyLoop(env::Loop& loop);
+  ~BusyLoop() { go_on_.set_value(); }
+
+ private:
+  std::promise<void> go_on_;
 };
 
 // A server on a free port of 127.0.0.1 with one or more loops, and its log.
