@@ -29,6 +29,7 @@ namespace moldau::log {
 inline constexpr const char* kRecoveryPointName = "recovery-point-offset-checkpoint";
 inline constexpr const char* kLogStartName = "log-start-offset-checkpoint";
 inline constexpr const char* kHighWatermarkName = "replication-offset-checkpoint";
+inline constexpr const char* kCleanerName = "cleaner-offset-checkpoint";
 inline constexpr const char* kWrittenName = "written-offset-checkpoint";
 inline constexpr const char* kEpochsName = "leader-epoch-checkpoint";
 inline constexpr const char* kPartitionMetadataName = "partition.metadata";

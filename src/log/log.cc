@@ -26,20 +26,30 @@ Result<std::unique_ptr<Log>> Log::create(const LogContext& context, const std::s
   if (!topic_id.is_zero())
     TRY(context.fs->replace_file(folder + "/" + kPartitionMetadataName,
                                  as_bytes(format_partition_metadata(topic_id))));
-  return open(context, folder, std::move(config),
-              {.clean_shutdown = true,
-               .recovery_point = start,
-               .recovery_point_known = true,
-               .recover_from = start,
-               .log_start = start,
-               .now_ms = now_ms});
+  const OpenOptions options{.clean_shutdown = true,
+                            .recovery_point = start,
+                            .recovery_point_known = true,
+                            .recover_from = start,
+                            .log_start = start,
+                            .now_ms = now_ms};
+  TRY_ASSIGN(log, open(context, folder, std::move(config), options));
+  log->state_->parent_unsynced = true;
+  return std::move(log);
 }
 
 Result<std::unique_ptr<Log>> Log::open(const LogContext& context, const std::string& folder,
                                        std::shared_ptr<const LogConfig> config, const OpenOptions& options) {
   auto state = std::make_unique<LogState>(context, folder, std::move(config));
   TRY(LogLoader(*state, options).load());
-  return std::unique_ptr<Log>(new Log(std::move(state)));
+  std::unique_ptr<Log> log(new Log(std::move(state)));
+  // Where flush.messages is 1 nothing is told before it is on disk: what a kill left in the page cache may
+  // have been acknowledged, and readers must not wait for the next append to see it again.
+  if (!options.clean_shutdown && log->config().flush_messages == 1) {
+    TRY_ASSIGN(work, log->prepare_flush());
+    TRY(work.run(*context.fs));
+    log->complete_flush(work, options.now_ms);
+  }
+  return log;
 }
 
 RecoveryReport& LogState::notes() {
@@ -116,7 +126,7 @@ Status LogState::rebuild_producers(Offset up_to) {
   producers.clear();
   snapshot_end = kNoOffset;
   Offset from = std::max(start, segments.front().base());
-  bool found = false;
+  bool found = false, damaged = false;
   while (!found) {
     const auto above = std::ranges::upper_bound(snapshots, up_to);
     if (above == snapshots.begin()) break;
@@ -133,12 +143,13 @@ Status LogState::rebuild_producers(Offset up_to) {
       snapshot_end = newest;
     } else {
       producers.clear();
+      damaged = true;
       notes().notes.push_back(good.error().message + "; an older snapshot is used");
       remove_snapshots(newest, newest + 1);
     }
   }
   // Closed by a version that knew no producers: there are none to find.
-  if (!found && clean) return {};
+  if (!found && !damaged && clean) return {};
   return replay_producers(from, up_to);
 }
 
@@ -184,13 +195,16 @@ Status LogState::write_snapshot(Offset at) {
   return {};
 }
 
-// A snapshot that cannot be removed does no harm where it is: it is right, or above the end and removed at a
-// start.
+// A snapshot that cannot be removed now is removed at a start, as those above the recovery point are. The
+// removal counts as a new name: once the recovery point has passed, no power loss may bring it back, for it
+// may tell of another past.
 void LogState::remove_snapshots(Offset from, Offset to) {
   const auto first = std::ranges::lower_bound(snapshots, from),
              last = std::ranges::lower_bound(snapshots, to);
+  if (first == last) return;
   for (auto at = first; at != last; ++at) (void)context.fs->remove(home().path(*at, kSnapshotSuffix));
   snapshots.erase(first, last);
+  ++new_names;
 }
 
 // ---- facts

@@ -75,7 +75,7 @@ class Log {
   Status assign_epoch(LeaderEpoch epoch, Offset start);
 
   // Cuts records at and above `offset` away. REQUIRES afterwards, before the next append: the directory's
-  // recovery points are written (LogManager::truncate does both).
+  // checkpoints of recovery point and start are lowered (LogManager::truncate does both).
   Status truncate_to(Offset offset);
   // Drops everything; the next record gets `offset`. The log start becomes `start` or `offset`.
   Status truncate_fully_and_start_at(Offset offset, std::optional<Offset> start = std::nullopt);

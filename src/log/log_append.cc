@@ -319,16 +319,20 @@ Result<AppendInfo> Log::append(MutableBytes batches, const AppendOptions& option
 Status LogState::roll(Offset base, std::int64_t now_ms) {
   CHECK(base > active().base());
   const std::string file = home().path(base, ".log");
-  {
+  const auto make = [&]() -> Status {
     TRY_ASSIGN(made, context.fs->open(file, env::OpenMode::kTruncate));
-    if (config->preallocate) TRY(made->truncate(static_cast<std::uint64_t>(config->segment_bytes)));
+    if (!config->preallocate) return {};
+    TRY(made->truncate(static_cast<std::uint64_t>(config->segment_bytes)));
+    TRY_ASSIGN(old, active().file(home()));
+    unsynced_cut = std::min(unsynced_cut.value_or(active().base()), active().base());
+    return old->truncate(active().size());
+  };
+  if (Status made = make(); !made) {
+    (void)context.fs->remove(file);  // else the next start takes it for the segment that follows
+    return made;
   }
   ++new_names;
-  // From here on nothing may fail for good: index and snapshot are derived and come again.
-  if (config->preallocate) {
-    TRY_ASSIGN(old, active().file(home()));
-    TRY(old->truncate(active().size()));
-  }
+  // From here on nothing fails for good: index and snapshot are derived and come again.
   (void)active().seal(home());
   segments.push_back(Segment::fresh(base, now_ms));
   tail.clear();

@@ -174,7 +174,7 @@ Status LogManager::State::write_recovery_points(LogDirectory& directory, bool fl
     handle->with_log([&](Log& log) { points[handle->name] = log.recovery_point(); });
   }
   TRY(directory.store_recovery_points(std::move(points)));
-  return directory.store_written(std::move(written), options.boot_id);
+  return directory.store_written(std::move(written));
 }
 
 Status LogManager::State::write_log_starts(LogDirectory& directory) {

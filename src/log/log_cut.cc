@@ -15,6 +15,8 @@ constexpr Offset kForever{std::numeric_limits<std::int64_t>::max()};
 // From the end backwards when the last one goes, so that a crash in between leaves a log without a hole.
 Status LogState::retire_segments(std::size_t first, std::size_t last, std::int64_t due_ms) {
   const bool backwards = last == segments.size();
+  if (first < last)
+    ++new_names;  // so that no power loss brings them back once the recovery point has moved on
   while (first < last) {
     const std::size_t at = backwards ? last - 1 : first;
     TRY_ASSIGN(paths, segments[at].retire(home()));
@@ -60,6 +62,7 @@ Status Log::truncate_to(Offset offset) {
   Segment& last = s.active();
   s.size_bytes -= last.size();
   s.tail.clear();
+  s.unsynced_cut = last.base();
   TRY_ASSIGN(end, last.truncate(s.home(), offset));
   s.size_bytes += last.size();
   s.end = end;
@@ -75,6 +78,7 @@ Status Log::truncate_fully_and_start_at(Offset offset, std::optional<Offset> sta
   TRY(s.ensure_loaded());
   ++s.truncations;
   TRY(s.retire_segments(0, s.segments.size(), s.last_now_ms + s.config->file_delete_delay_ms));
+  s.unsynced_cut.reset();
   TRY(s.begin_anew(offset, s.last_now_ms));
   s.start = start.value_or(offset);
   s.recovery_point = offset;

@@ -49,6 +49,7 @@ OffsetMap LogDirectory::read(const char* name, std::vector<std::string>& lines) 
 }
 
 Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& lines) {
+  boot_id_ = boot_id;
   was_clean_ = fs_.exists(file(kCleanName));
   if (was_clean_) {  // from now on a crash leaves no trace of cleanliness
     TRY(fs_.remove(file(kCleanName)));
@@ -58,6 +59,7 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
   found.recovery_points = read(kRecoveryPointName, lines);
   found.log_starts = read(kLogStartName, lines);
   found.high_watermarks = read(kHighWatermarkName, lines);
+  found.cleaned = read(kCleanerName, lines);
   if (!was_clean_ && !boot_id.empty() && fs_.exists(file(kWrittenName))) {
     const auto content = fs_.read_file(file(kWrittenName));
     auto written =
@@ -96,6 +98,9 @@ std::optional<Offset> LogDirectory::log_start(const TopicPartition& p) const {
 std::optional<Offset> LogDirectory::high_watermark(const TopicPartition& p) const {
   return get(&Checkpoints::high_watermarks, p);
 }
+bool LogDirectory::cleaned(const TopicPartition& p) const {
+  return get(&Checkpoints::cleaned, p).has_value();
+}
 std::optional<Offset> LogDirectory::written(const TopicPartition& p) const {
   return get(&Checkpoints::written, p);
 }
@@ -120,34 +125,44 @@ Status LogDirectory::store_high_watermarks(OffsetMap offsets) {
   return store(&Checkpoints::high_watermarks, kHighWatermarkName, std::move(offsets));
 }
 
-Status LogDirectory::store_written(OffsetMap offsets, const std::string& boot_id) {
-  if (boot_id.empty()) return {};
+// Without sync: it is of use while the machine runs, and torn it is noticed.
+Status LogDirectory::write_written(const OffsetMap& offsets) {
+  const std::string temporary = file(kWrittenName) + ".tmp";
+  {
+    TRY_ASSIGN(out, fs_.open(temporary, env::OpenMode::kTruncate));
+    TRY(out->write_at(0, as_bytes(format_written({boot_id_, offsets}))));
+  }
+  return fs_.rename(temporary, file(kWrittenName));
+}
+
+Status LogDirectory::store_written(OffsetMap offsets) {
+  if (boot_id_.empty()) return {};
   return checkpoints_.with([&](Checkpoints& c) -> Status {
     if (c.written == offsets) return {};
-    const std::string temporary = file(kWrittenName) + ".tmp";
-    {
-      TRY_ASSIGN(out, fs_.open(temporary, env::OpenMode::kTruncate));
-      TRY(out->write_at(0, as_bytes(format_written({boot_id, offsets}))));
-    }
-    TRY(fs_.rename(temporary, file(kWrittenName)));
+    TRY(write_written(offsets));
     c.written = std::move(offsets);
     return {};
   });
 }
 
-Status LogDirectory::lower_recovery_point(const TopicPartition& partition, std::optional<Offset> limit) {
+Status LogDirectory::lower(const TopicPartition& partition, std::optional<Offset> end,
+                           std::optional<Offset> start) {
   return checkpoints_.with([&](Checkpoints& c) -> Status {
-    c.written.erase(partition);
-    const auto found = c.recovery_points.find(partition);
-    if (found == c.recovery_points.end() || (limit && found->second <= *limit)) return {};
-    OffsetMap points = c.recovery_points;
-    if (limit)
-      points[partition] = *limit;
-    else
-      points.erase(partition);
-    TRY(store_offsets(fs_, file(kRecoveryPointName), points));
-    c.recovery_points = std::move(points);
-    return {};
+    if (c.written.erase(partition) > 0) TRY(write_written(c.written));
+    const auto bring_down = [&](OffsetMap& kept, std::optional<Offset> limit, const char* name) -> Status {
+      const auto found = kept.find(partition);
+      if (found == kept.end() || (limit && found->second <= *limit)) return {};
+      OffsetMap offsets = kept;
+      if (limit)
+        offsets[partition] = *limit;
+      else
+        offsets.erase(partition);
+      TRY(store_offsets(fs_, file(name), offsets));
+      kept = std::move(offsets);
+      return {};
+    };
+    TRY(bring_down(c.recovery_points, end, kRecoveryPointName));
+    return bring_down(c.log_starts, start, kLogStartName);
   });
 }
 

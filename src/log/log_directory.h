@@ -47,6 +47,7 @@ class LogDirectory {
   std::optional<Offset> recovery_point(const TopicPartition& partition) const;
   std::optional<Offset> log_start(const TopicPartition& partition) const;
   std::optional<Offset> high_watermark(const TopicPartition& partition) const;
+  bool cleaned(const TopicPartition& partition) const;  // compaction has a line for it
   std::optional<Offset> written(
       const TopicPartition& partition) const;  // nothing if the machine restarted since
 
@@ -54,19 +55,20 @@ class LogDirectory {
   Status store_recovery_points(OffsetMap points);
   Status store_log_starts(OffsetMap starts);
   Status store_high_watermarks(OffsetMap offsets);
-  Status store_written(OffsetMap offsets, const std::string& boot_id);  // without sync: it is of use while
-                                                                        // the machine runs
-  // The recovery point on disk shall not be above `limit` (a truncation, a name used again).
-  Status lower_recovery_point(const TopicPartition& partition, std::optional<Offset> limit);
+  Status store_written(OffsetMap offsets);
+  // On disk, the recovery point shall not be above `end`, nor the start above `start` (a truncation, a name
+  // used again).
+  Status lower(const TopicPartition& partition, std::optional<Offset> end, std::optional<Offset> start);
 
   Status mark_clean(std::int64_t broker_epoch);
   void unlock() { lock_.reset(); }
 
  private:
   struct Checkpoints {
-    OffsetMap recovery_points, log_starts, high_watermarks, written;
+    OffsetMap recovery_points, log_starts, high_watermarks, cleaned, written;
   };
   std::string file(const char* name) const { return path_ + "/" + name; }
+  Status write_written(const OffsetMap& offsets);
   OffsetMap read(const char* name, std::vector<std::string>& lines);
   Status store(OffsetMap Checkpoints::* which, const char* name, OffsetMap&& offsets);
   std::optional<Offset> get(OffsetMap Checkpoints::* which, const TopicPartition& partition) const;
@@ -77,6 +79,7 @@ class LogDirectory {
   std::optional<MetaProperties> meta_;
   Uuid id_;
   bool was_clean_ = false;
+  std::string boot_id_;
   std::atomic<bool> online_{true};
   mutable env::Serial<std::string> why_offline_;
   mutable env::Serial<Checkpoints> checkpoints_;

@@ -9,6 +9,7 @@ namespace moldau::log {
 Status FlushWork::run(env::FileSystem& fs) const {
   if (!epochs_content.empty()) TRY(fs.replace_file(epochs_path, as_bytes(epochs_content)));
   for (const auto& file : files) TRY(file->sync());
+  if (!parent.empty()) TRY(fs.sync_directory(parent));
   if (!folder.empty()) TRY(fs.sync_directory(folder));
   return {};
 }
@@ -33,14 +34,20 @@ Result<FlushWork> Log::prepare_flush(bool include_active) {
     work.epochs_content = format_epochs(s.epochs.entries());
   }
   if (s.new_names != s.synced_names) work.folder = s.folder;
-  if (target <= s.recovery_point) return work;
-  work.up_to = target;
-  for (std::size_t i = s.segment_of(s.recovery_point); i < s.segments.size(); ++i) {
+  if (s.parent_unsynced) work.parent = s.folder.substr(0, s.folder.rfind('/'));
+  if (s.unsynced_cut && *s.unsynced_cut < target) work.cut = s.unsynced_cut;
+  if (target <= s.recovery_point && !work.cut) return work;
+  work.up_to = std::max(target, s.recovery_point);
+  // A cut that is not durable must be, before the recovery point goes above it; so must the index of what
+  // lies below the recovery point, for recovery believes it.
+  if (include_active) TRY(s.active().spill(s.home()));
+  std::size_t first = s.segment_of(std::min(s.recovery_point, work.cut.value_or(s.recovery_point)));
+  while (first > 0 && s.segments[first - 1].index_unsynced()) --first;
+  for (std::size_t i = first; i < s.segments.size(); ++i) {
     Segment& segment = s.segments[i];
     if (segment.base() >= target) break;
     TRY_ASSIGN(file, segment.file(s.home()));
     work.files.push_back(file);
-    if (&segment == &s.active()) continue;  // its index grows still, and recovery looks at it with suspicion
     TRY_ASSIGN(indexes, segment.index_files_to_sync(s.home()));
     work.files.insert(work.files.end(), indexes.begin(), indexes.end());
   }
@@ -52,16 +59,20 @@ void Log::complete_flush(const FlushWork& done, std::int64_t now_ms) {
   s.last_flush_ms = now_ms;
   s.unflushed_bytes -= std::min(s.unflushed_bytes, done.bytes);
   s.synced_names = std::max(s.synced_names, done.new_names);
+  if (!done.parent.empty()) s.parent_unsynced = false;
   if (s.epochs_unsynced && done.epochs_content == format_epochs(s.epochs.entries()))
     s.epochs_unsynced = s.epochs_unwritten = false;
-  if (done.truncations == s.truncations)
-    s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
+  if (done.truncations != s.truncations) return;
+  if (done.cut && s.unsynced_cut == done.cut) s.unsynced_cut.reset();
+  s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
 }
 
 Result<Offset> Log::write_out() {
   LogState& s = *state_;
   if (!s.loaded) return s.end;
-  TRY(s.active().spill(s.home()));
+  for (Segment& segment : s.segments)
+    if (segment.has_pending())
+      TRY(&segment == &s.active() ? segment.spill(s.home()) : segment.seal(s.home()));
   if (s.snapshot_end != s.end && s.end > s.active().base()) {
     TRY(s.write_snapshot(s.end));
     s.remove_snapshots(s.active().base() + 1, s.end);
@@ -85,6 +96,7 @@ Status Log::close() {
   if (s.tail_dirty || s.config->preallocate) {
     TRY_ASSIGN(file, s.active().file(home));
     TRY(file->truncate(s.active().size()));
+    s.unsynced_cut = std::min(s.unsynced_cut.value_or(s.active().base()), s.active().base());
   }
   for (Segment& segment : s.segments) TRY(segment.seal(home));
   if (s.loaded && s.snapshot_end != s.end && s.end > s.segments.front().base()) TRY(s.write_snapshot(s.end));
@@ -92,6 +104,10 @@ Status Log::close() {
   for (Segment& segment : s.segments) {
     TRY_ASSIGN(indexes, segment.index_files_to_sync(home));
     work.files.insert(work.files.end(), indexes.begin(), indexes.end());
+  }
+  if (s.loaded && s.snapshot_end == s.end) {  // the next start believes it, and reads no batch
+    auto snapshot = s.context.fs->open(home.path(s.end, kSnapshotSuffix), env::OpenMode::kReadWrite);
+    if (snapshot) work.files.push_back(std::move(*snapshot));
   }
   TRY(work.run(*s.context.fs));
   complete_flush(work, s.last_now_ms);

@@ -11,6 +11,7 @@
 namespace moldau::log {
 namespace {
 
+constexpr Offset kForever{std::numeric_limits<std::int64_t>::max()};
 constexpr std::string_view kDeleted = ".deleted", kCleaned = ".cleaned", kSwap = ".swap";
 
 // The number in front of the first dot; nothing if there is none.
@@ -47,6 +48,13 @@ Status LogLoader::load() {
   if (options_.clean_shutdown) {
     TRY(trust());
   } else {
+    state_.new_names = 1;  // the names that a killed process made may not be durable yet
+    state_.parent_unsynced = true;
+    // Nor may the cuts and indexes that it made, in the segment of the recovery point and the one before.
+    const std::size_t point = state_.segment_of(state_.recovery_point);
+    const std::size_t doubtful = point > 0 ? point - 1 : 0;
+    state_.unsynced_cut = state_.segments[doubtful].base();
+    for (std::size_t i = doubtful; i < state_.segments.size(); ++i) state_.segments[i].doubt_index();
     TRY(state_.load_epochs());
     TRY(recover(std::max(options_.recover_from, options_.recovery_point)));
     state_.loaded = true;
@@ -180,7 +188,7 @@ Status LogLoader::start_above_end() {
   state_.epochs.clear();
   state_.epochs_changed();
   state_.producers.clear();
-  state_.remove_snapshots(Offset{0}, Offset{std::numeric_limits<std::int64_t>::max()});
+  state_.remove_snapshots(Offset{0}, kForever);
   state_.loaded = true;
   return {};
 }
@@ -190,10 +198,23 @@ Status LogLoader::recover(Offset from) {
   report.scanned = true;
   const std::size_t first = state_.segment_of(from);
   from = std::max(from, state_.segments[first].base());
+  if (first > 0 && from == state_.segments[first].base()) TRY(settle_previous(first - 1, from));
+  state_.remove_snapshots(from + 1, kForever);  // may tell of what the power loss has undone
   TRY(state_.rebuild_producers(from));
   bool was_cut = false;
   for (std::size_t i = first; i < state_.segments.size(); ++i) {
-    TRY(recover_segment(i, i == first ? from : state_.segments[i].base(), was_cut));
+    const Offset base = state_.segments[i].base();
+    // Below the end: of another past, its removal was not durable. Above it: what lies between was not, where
+    // nothing else makes holes.
+    const bool hole = base > state_.end && options_.recovery_point_known && !options_.compacted &&
+                      !state_.config->cleanup_compact;
+    if (i > first && (base < state_.end || hole)) {
+      report.why = state_.home().path(base, ".log") + ": expected to begin at offset " +
+                   std::to_string(state_.end.value) + ", where the segment before it ends";
+      TRY(drop_segments_from(i));
+      break;
+    }
+    TRY(recover_segment(i, i == first ? from : base, was_cut));
     if (was_cut) TRY(drop_segments_from(i + 1));
   }
   report.end_offset = state_.end;
@@ -204,9 +225,27 @@ Status LogLoader::recover(Offset from) {
   state_.recovery_point = std::min(state_.recovery_point, state_.end);
   if (state_.epochs.truncate_from_end(state_.end)) state_.epochs_changed();
   if (state_.epochs.truncate_from_start(state_.start)) state_.epochs_changed();
-  state_.remove_snapshots(state_.end + 1, Offset{std::numeric_limits<std::int64_t>::max()});
+  state_.remove_snapshots(state_.end + 1, kForever);
   if (state_.snapshot_end != state_.end && !state_.producers.empty()) TRY(state_.write_snapshot(state_.end));
   return {};
+}
+
+// The segment that ends where recovery begins. A truncation right there may have been undone by a power loss,
+// so that the segment reaches into the next one again; and the slot that closes its time index may be lost.
+Status LogLoader::settle_previous(std::size_t index, Offset from) {
+  Segment& segment = state_.segments[index];
+  const Home home = state_.home();
+  TRY_ASSIGN(found, segment.find_end(home, from));
+  if (found.position < segment.size()) {
+    state_.notes().notes.push_back(home.path(segment.base(), ".log") + ": cut at byte " +
+                                   std::to_string(found.position) + " again, where the next segment begins");
+    TRY_ASSIGN(file, segment.file(home));
+    TRY(file->truncate(found.position));
+    state_.size_bytes -= segment.size() - found.position;
+    segment.set_size(found.position);
+  }
+  TRY(segment.resume(home, from));
+  return segment.seal(home);
 }
 
 Status LogLoader::recover_segment(std::size_t index, Offset from, bool& was_cut) {

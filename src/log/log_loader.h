@@ -30,6 +30,7 @@ class LogLoader {
   Status settle_swaps();
   Status collect_segments();
   Status trust();
+  Status settle_previous(std::size_t index, Offset from);
   Status recover_segment(std::size_t index, Offset from, bool& cut);
   Status cut(std::size_t index, std::uint64_t position, const std::string& why);
   Status drop_segments_from(std::size_t index);

@@ -130,6 +130,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   OpenOptions open{.clean_shutdown = directory.was_clean(),
                    .recovery_point = point.value_or(Offset{0}),
                    .recovery_point_known = point.has_value(),
+                   .compacted = directory.cleaned(partition),
                    .log_start = directory.log_start(partition).value_or(Offset{0}),
                    .now_ms = world.clock.wall_ms()};
   open.recover_from = std::max(open.recovery_point, directory.written(partition).value_or(Offset{0}));
@@ -266,7 +267,7 @@ Result<LogManager::Handle> LogManager::create(const TopicPartition& partition, c
   if (directory == nullptr)
     return fail(ErrorKind::kIo, partition.to_string() + ": all log directories are offline");
   // An earlier log of this name may have left its recovery point behind.
-  TRY(directory->lower_recovery_point(partition, std::nullopt));
+  TRY(directory->lower(partition, std::nullopt, std::nullopt));
   const std::string folder = directory->path() + "/" + folder_name(partition, FolderKind::kCurrent);
   auto made = Log::create({&s.world.fs, s.files.get()}, folder, s.options.config_of(partition.topic),
                           topic_id, s.world.clock.wall_ms());
@@ -361,12 +362,12 @@ void LogManager::on_offline(
 // leave unchecked bytes below it.
 Status LogManager::truncate(const Handle& handle, Offset offset) {
   TRY(handle->log->truncate_to(offset));
-  return handle->directory->lower_recovery_point(handle->name, handle->log->recovery_point());
+  return handle->directory->lower(handle->name, handle->log->recovery_point(), handle->log->start_offset());
 }
 
 Status LogManager::truncate_fully(const Handle& handle, Offset offset, std::optional<Offset> start) {
   TRY(handle->log->truncate_fully_and_start_at(offset, start));
-  return handle->directory->lower_recovery_point(handle->name, handle->log->recovery_point());
+  return handle->directory->lower(handle->name, handle->log->recovery_point(), handle->log->start_offset());
 }
 
 // ---- high watermarks

@@ -181,7 +181,8 @@ Result<std::optional<TimestampOffset>> Log::lookup(std::int64_t timestamp) {
   for (Segment& segment : s.segments) {
     TRY_ASSIGN(largest, segment.largest_timestamp(s.home()));
     if (largest < timestamp) continue;
-    return segment.find_timestamp(s.home(), timestamp, s.start);
+    TRY_ASSIGN(found, segment.find_timestamp(s.home(), timestamp, s.start));
+    if (found) return found;  // else its late records all lie below the start
   }
   return std::nullopt;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ struct OpenOptions {
   // Where to begin checking after an unclean stop: the recovery point, or further on when the machine is
   // known not to have restarted (what was written is then still there). Never below the recovery point.
   Offset recover_from{0};
+  // Compaction has been here, whatever the configuration says now: offsets may be missing between segments.
+  bool compacted = false;
   Offset log_start{0};  // of log-start-offset-checkpoint, 0 if it has no line
   std::int64_t now_ms = 0;
 };
@@ -140,14 +143,16 @@ struct FlushWork {
   Offset from;   // the recovery point when it was prepared
   Offset up_to;  // durable below this once run() has succeeded
   std::vector<std::shared_ptr<env::File>> files{};
+  std::string parent{};       // if not empty, synced before it: the folder itself is new
   std::string folder{};       // synced last, for the names of new files
   std::string epochs_path{};  // leader-epoch-checkpoint, replaced by `epochs_content` if not empty
   std::string epochs_content{};
   std::uint64_t bytes = 0;        // that were unflushed,
+  std::optional<Offset> cut{};    // base of a segment whose truncation becomes durable with this
   std::uint64_t truncations = 0;  // truncations of the log, and
   std::uint64_t new_names = 0;    // files made in it, when this was prepared
 
-  bool empty() const { return files.empty() && folder.empty() && epochs_content.empty(); }
+  bool empty() const { return files.empty() && folder.empty() && parent.empty() && epochs_content.empty(); }
   Status run(env::FileSystem& fs) const;
 };
 

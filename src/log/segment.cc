@@ -138,6 +138,7 @@ Status Segment::rebuild_index(const Home& home) {
 
 Status Segment::cut_index(const Home& home, Offset from) {
   TRY(ensure_index(home));
+  index_unsynced_ = true;  // a power loss must not bring back what is cut
   const std::int64_t limit = from - base_;
   TRY(index_->offsets.keep_while([&](const OffsetSlot& s) { return s.relative < limit; },
                                  opener(home, index_->offsets_file, kIndex, index_->offsets)));
@@ -163,7 +164,7 @@ Result<Segment::Resumed> Segment::resume(const Home& home, Offset from) {
   if (from <= base_ || size_ == 0) {  // from the start: nothing of the old index is needed
     drop_files(home.context);
     index_ = std::make_unique<Index>();
-    index_->unsynced = true;
+    index_unsynced_ = true;
     max_timestamp_ = record::kNoTimestamp;
     max_timestamp_offset_ = base_;
     first_timestamp_ = kUnknown;
@@ -178,7 +179,7 @@ Result<Segment::Resumed> Segment::resume(const Home& home, Offset from) {
       TRY(cut_index(home, from));
     }
   }
-  index_->unsynced = true;
+  index_unsynced_ = true;
   const auto& last = index_->offsets.last();
   Resumed resumed{last ? last->position : 0, base_};
   const std::uint32_t counted_from = resumed.position;
@@ -235,7 +236,7 @@ Status Segment::spill(const Home& home) {
   const auto write = [&](FileSlot& slot, std::string_view suffix, auto& index) -> Status {
     if (!index.has_pending()) return {};
     TRY_ASSIGN(into, opener(home, slot, suffix, index)());
-    index_->unsynced = true;
+    index_unsynced_ = true;
     return index.spill(*into);
   };
   TRY(write(index_->offsets_file, kIndex, index_->offsets));
@@ -258,10 +259,13 @@ template <typename Slot>
 Status Segment::trim(const Home& home, FileSlot& slot, std::string_view suffix, SparseIndex<Slot>& index,
                      std::uint32_t& listed) {
   const std::uint32_t bytes = index.written() * Slot::kBytes;
-  if (listed == bytes && !index_->unsynced) return {};
+  if (listed == bytes && !index_unsynced_) return {};
   TRY_ASSIGN(into, opener(home, slot, suffix, index)());
   TRY_ASSIGN(size, into->size());
-  if (size != bytes) TRY(into->truncate(bytes));
+  if (size != bytes) {
+    index_unsynced_ = true;
+    TRY(into->truncate(bytes));
+  }
   listed = bytes;
   return {};
 }
@@ -276,7 +280,7 @@ Status Segment::seal(const Home& home) {
 
 void Segment::forget_index() {
   if (!index_) return;
-  if (index_->touched || index_->unsynced || index_->offsets.has_pending() || index_->times.has_pending()) {
+  if (index_->touched || index_unsynced_ || index_->offsets.has_pending() || index_->times.has_pending()) {
     index_->touched = false;
     return;
   }
@@ -288,8 +292,8 @@ void Segment::forget_index() {
 
 Result<std::vector<std::shared_ptr<env::File>>> Segment::index_files_to_sync(const Home& home) {
   std::vector<std::shared_ptr<env::File>> files;
-  if (!index_ || !index_->unsynced) return files;
-  index_->unsynced = false;
+  if (!index_unsynced_) return files;
+  index_unsynced_ = false;
   for (const std::string_view suffix : {kIndex, kTime, kAborted}) {
     const std::string path = home.path(base_, suffix);
     if (suffix == kAborted && beside_.aborted == kMissing) continue;
@@ -355,16 +359,15 @@ Result<std::optional<Segment::Boundary>> Segment::boundary(const Home& home, std
   return Boundary{slot->position, base_ + slot->relative};
 }
 
-Result<Segment::End> Segment::find_end(const Home& home) {
+Result<Segment::End> Segment::find_end(const Home& home, Offset limit) {
   if (size_ == 0) return End{base_, 0};
-  TRY(ensure_index(home));
-  const auto& last = index_->offsets.last();
+  TRY_ASSIGN(from, scan_start(home, limit - 1));
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, last ? last->position : 0, size_);
-  End end{base_, last ? last->position : 0};
+  HeaderScanner scanner(*log_file, from, size_);
+  End end{base_, from};
   for (;;) {
     TRY_ASSIGN(header, scanner.next());
-    if (!header) return end;
+    if (!header || header->last_offset >= limit) return end;
     end = {header->next_offset(), static_cast<std::uint32_t>(scanner.next_position())};
   }
 }
@@ -541,7 +544,7 @@ Result<Offset> Segment::truncate(const Home& home, Offset target) {
   Offset end = base_;
   for (;;) {
     TRY_ASSIGN(header, scanner.next());
-    if (!header) return across ? end : target;
+    if (!header) return !across ? target : located->header.magic >= 2 ? located->header.base_offset : end;
     end = header->next_offset();
     if (header->max_timestamp > max_timestamp_) {
       max_timestamp_ = header->max_timestamp;

@@ -87,6 +87,9 @@ class Segment {
   bool index_full(std::int32_t max_bytes) const;
   // Writes pending slots. Failing leaves them pending.
   Status spill(const Home& home);
+  bool has_pending() const {
+    return index_ && (index_->offsets.has_pending() || index_->times.has_pending());
+  }
   bool wants_spill() const {
     return index_ && (index_->offsets.wants_spill() || index_->times.wants_spill());
   }
@@ -95,6 +98,8 @@ class Segment {
   // Gives the memory back if nobody asked since the last call. REQUIRES for the active one: nothing pending.
   void forget_index();
   bool indexed() const { return index_ != nullptr; }
+  bool index_unsynced() const { return index_unsynced_; }
+  void doubt_index() { index_unsynced_ = true; }  // a process that was killed may not have synced it
   // Index files that were written since they were last synced.
   Result<std::vector<std::shared_ptr<env::File>>> index_files_to_sync(const Home& home);
 
@@ -115,7 +120,7 @@ class Segment {
     Offset next;
     std::uint32_t position = 0;
   };
-  Result<End> find_end(const Home& home);
+  Result<End> find_end(const Home& home, Offset limit = Offset{std::numeric_limits<std::int64_t>::max()});
 
   // The largest timestamp of its batches, -1 if they have none; cheap after the first time.
   Result<TimeSlot> max_timestamp(const Home& home);
@@ -158,7 +163,6 @@ class Segment {
     SparseIndex<TimeSlot> times;
     FileSlot offsets_file, times_file;
     bool touched = true;
-    bool unsynced = false;
   };
   struct Aborted {
     std::vector<AbortedEntry> entries;
@@ -185,6 +189,7 @@ class Segment {
   Offset base_;
   std::uint32_t size_ = 0;
   std::uint32_t bytes_since_slot_ = 0;
+  bool index_unsynced_ = false;
   std::int64_t max_timestamp_ = kUnknown;
   Offset max_timestamp_offset_;
   std::int64_t first_timestamp_ = kUnknown;

@@ -90,11 +90,11 @@ class SparseIndex {
   // before.
   Result<bool> load(const env::File& file, std::uint64_t size) {
     *this = {};
+    if (size % Slot::kBytes != 0) return false;  // a write was cut
     std::array<std::uint8_t, 8192 / Slot::kBytes * Slot::kBytes> chunk;
-    const std::uint64_t end = size / Slot::kBytes * Slot::kBytes;
-    for (std::uint64_t at = 0; at < end;) {
+    for (std::uint64_t at = 0; at < size;) {
       TRY_ASSIGN(
-          got, file.read_at(at, MutableBytes(chunk).first(std::min<std::uint64_t>(chunk.size(), end - at))));
+          got, file.read_at(at, MutableBytes(chunk).first(std::min<std::uint64_t>(chunk.size(), size - at))));
       if (got < Slot::kBytes) return false;
       for (std::size_t i = 0; i + Slot::kBytes <= got; i += Slot::kBytes) {
         const Slot slot = Slot::load(chunk.data() + i);
