@@ -121,6 +121,7 @@ class Client {
   bool send(ByteView bytes) const;
   bool send(std::string_view payload) const { return send(ByteView(frame(payload))); }
   std::string receive() const;  // a frame's payload; "<closed>" at the end of the stream or an error
+  std::string receive_within(std::chrono::milliseconds patience) const;
   std::string ask(std::string_view payload) const { return send(payload) ? receive() : "<closed>"; }
   std::size_t receive_some(MutableBytes into) const;
   bool receive_exactly(MutableBytes into) const;
