@@ -120,7 +120,8 @@ class Client {
   bool connected() const { return connected_; }
   bool send(ByteView bytes) const;
   bool send(std::string_view payload) const { return send(ByteView(frame(payload))); }
-  std::string receive() const;  // a frame's payload; "<closed>" at the end of the stream or an error
+  // A frame's payload; "<closed>" when the connection has ended, "<nothing>" when nothing came.
+  std::string receive() const;
   std::string receive_within(std::chrono::milliseconds patience) const;
   std::string ask(std::string_view payload) const { return send(payload) ? receive() : "<closed>"; }
   std::size_t receive_some(MutableBytes into) const;
