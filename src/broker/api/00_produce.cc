@@ -160,6 +160,10 @@ void Produce::validate(Part& part, const config::TopicConfig& topic, const wire:
   // The frame is ours to write into: offsets, epoch and timestamps are patched where the records lie.
   const MutableBytes bytes(const_cast<std::uint8_t*>(records.bytes.data()), records.bytes.size());
   auto accepted = record::validate_produce(bytes, rules, call_->services().tools_of(call_->loop()).workbench);
+  if (accepted && accepted->header.transactional()) {
+    // Nobody here could end its transaction, and readers would wait for that end for ever.
+    return part.refuse(ErrorCode::kInvalidTxnState, "Transactions are not served by this broker");
+  }
   if (accepted) {
     part.accepted = std::move(*accepted);
     return;
