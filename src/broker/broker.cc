@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "broker/api_table.h"
+#include "broker/clean_shutdown.h"
 #include "broker/connection_state.h"
 #include "metadata/dynamic_config.h"
 #include "metadata/features.h"
@@ -58,6 +59,7 @@ Status Broker::open_logs() {
   const auto settings = settings_.get();
   const config::BrokerConfig& config = settings->config;
   const std::int64_t expiration_ms = config.producer_id_expiration_ms;
+  previous_epoch_ = previous_broker_epoch(world_.fs, config.log_dirs);
   log::LogManagerOptions options{
       .directories = config.log_dirs,
       .cluster_id = std::nullopt,
@@ -198,7 +200,8 @@ Status Broker::announce(const std::vector<metadata::Endpoint>& endpoints) {
                                     .endpoints = endpoints,
                                     .features = own_features(),
                                     .rack = settings->config.rack,
-                                    .log_dirs = {}};
+                                    .log_dirs = {},
+                                    .previous_broker_epoch = previous_epoch_};
   for (const log::DirectoryStatus& directory : logs_->directories()) {
     if (directory.online) broker.log_dirs.push_back(directory.id);
   }
@@ -287,8 +290,19 @@ void Broker::checkpoint() {
 
 Status Broker::stop() {
   checkpoint();
+  // Whoever says goodbye keeps its leaderships over the restart.
+  const controller::BrokerHeartbeat goodbye{
+      .id = report_.node,
+      .broker_epoch = services_->registration_epoch,
+      .current_metadata_offset = driver_->image()->provenance().last_offset,
+      .want_shut_down = true,
+      .offline_log_dirs = {}};
+  const auto left = driver_->execute(goodbye);
+  const bool clean = left && left->error == wire::ErrorCode::kNone;
   replicas_->stop();
-  return logs_->close(services_->registration_epoch);
+  const Status logs = logs_->close(clean ? services_->registration_epoch : -1);
+  const Status metadata = quorum_->close();
+  return logs ? metadata : logs;
 }
 
 }  // namespace moldau::broker

@@ -74,6 +74,7 @@ class Broker final : public env::RequestHandler {
   Settings first_settings_;
   OpenReport report_;
   Uuid incarnation_;
+  std::int64_t previous_epoch_ = -1;  // of our registration, if we stopped cleanly
 
   env::Published<Settings> settings_;
   env::Published<metadata::Image> images_;
