@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "log/checkpoint.h"
 #include "log/log_loader.h"
 #include "log/log_state.h"
@@ -125,6 +126,7 @@ std::size_t LogState::segment_of(Offset offset) const {
 Status LogState::rebuild_producers(Offset up_to) {
   producers.clear();
   snapshot_end = kNoOffset;
+  if (fault_is(Fault::kForgetProducers)) return {};
   Offset from = std::max(start, segments.front().base());
   bool found = false, damaged = false;
   while (!found) {
@@ -213,7 +215,9 @@ void LogState::remove_snapshots(Offset from, Offset to) {
 Offset Log::start_offset() const { return state_->start; }
 Offset Log::local_start_offset() const { return std::max(state_->start, state_->segments.front().base()); }
 Offset Log::end_offset() const { return state_->end; }
-Offset Log::recovery_point() const { return state_->recovery_point; }
+Offset Log::recovery_point() const {
+  return fault_is(Fault::kLyingRecoveryPoint) ? state_->end : state_->recovery_point;
+}
 std::uint64_t Log::unflushed_bytes() const { return state_->unflushed_bytes; }
 std::uint64_t Log::size_bytes() const { return state_->size_bytes; }
 std::size_t Log::segment_count() const { return state_->segments.size(); }

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "log/log_state.h"
 
 namespace moldau::log {
@@ -30,7 +31,7 @@ class Appender {
   void write();
 
  private:
-  static constexpr std::size_t kMostJobs = 32;
+  static constexpr std::size_t kMostJobs = 8;  // all of them are made for each append, even of one job
 
   // What the batches of a job are, taken together.
   struct Facts {
@@ -142,7 +143,7 @@ std::optional<AppendInfo> Appender::inspect_batch(AppendJob& job, MutableBytes b
                      s_.start);
     if (auto refused = check_producer(job, batch, header, facts)) return refused;
     record::set_offset(batch, next_);
-    record::set_leader_epoch(batch, job.options.leader_epoch);
+    if (!fault_is(Fault::kForgetEpoch)) record::set_leader_epoch(batch, job.options.leader_epoch);
     header.base_offset = next_;
     header.last_offset = next_ + header.last_offset_delta;
   } else {
@@ -183,7 +184,7 @@ std::optional<AppendInfo> Appender::check_producer(const AppendJob& job, ByteVie
   if (verdict.duplicate != nullptr) {
     AppendInfo info;
     info.duplicate = true;
-    info.first_offset = verdict.duplicate->first_offset();
+    info.first_offset = fault_is(Fault::kWrongDuplicateOffset) ? next_ : verdict.duplicate->first_offset();
     info.last_offset = verdict.duplicate->last_offset;
     info.log_append_time_ms = verdict.duplicate->timestamp;
     info.max_timestamp = verdict.duplicate->timestamp;
@@ -333,6 +334,7 @@ Status LogState::roll(Offset base, std::int64_t now_ms) {
   }
   ++new_names;
   // From here on nothing fails for good: index and snapshot are derived and come again.
+  if (fault_is(Fault::kLoseLastAtRoll)) (void)(*active().file(home()))->truncate(active().size() - 1);
   (void)active().seal(home());
   segments.push_back(Segment::fresh(base, now_ms));
   tail.clear();

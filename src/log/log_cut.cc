@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "log/log_state.h"
 
 namespace moldau::log {
@@ -119,6 +120,7 @@ class Retention {
       if (!gone) break;
     }
     if (count == 0) return 0;
+    if (fault_is(Fault::kDeleteTooMuch) && count + 1 < s_.segments.size()) ++count;
     if (count == s_.segments.size()) TRY(s_.roll(s_.end, now_ms_));
     const Offset first = s_.segments[count].base();
     if (first > s_.start) s_.move_start(first);

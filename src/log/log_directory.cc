@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/fault.h"
+
 namespace moldau::log {
 namespace {
 
@@ -64,7 +66,7 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
     const auto content = fs_.read_file(file(kWrittenName));
     auto written =
         content ? parse_written(as_text(*content), file(kWrittenName)) : std::unexpected(content.error());
-    if (written && written->boot_id == boot_id) found.written = std::move(written->offsets);
+    if (written && (written->boot_id == boot_id || fault_is(Fault::kTrustOtherBoot))) found.written = std::move(written->offsets);
     if (!written) lines.push_back(written.error().message + "; taken as empty");
   }
   checkpoints_.with([&](Checkpoints& c) { c = std::move(found); });
@@ -79,6 +81,11 @@ bool LogDirectory::fail(std::string why) {
   if (!online_.exchange(false, std::memory_order_acq_rel)) return false;
   why_offline_.with([&](std::string& kept) { kept = std::move(why); });
   return true;
+}
+
+bool LogDirectory::may_tell_full(env::Instant now) {
+  env::Instant from = tell_full_from_.load(std::memory_order_relaxed);
+  return now >= from && tell_full_from_.compare_exchange_strong(from, now + std::chrono::minutes(1));
 }
 
 std::optional<Offset> LogDirectory::get(OffsetMap Checkpoints::* which,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "env/clock.h"
 #include "env/filesystem.h"
 #include "env/random.h"
 #include "env/serial.h"
@@ -42,6 +43,8 @@ class LogDirectory {
   std::string why_offline() const;
   // Returns false if it was offline already.
   bool fail(std::string why);
+  // Whether its being full is worth a line of the log: once a minute.
+  bool may_tell_full(env::Instant now);
 
   // As last read or written.
   std::optional<Offset> recovery_point(const TopicPartition& partition) const;
@@ -81,6 +84,7 @@ class LogDirectory {
   bool was_clean_ = false;
   std::string boot_id_;
   std::atomic<bool> online_{true};
+  std::atomic<env::Instant> tell_full_from_{env::Instant{}};
   mutable env::Serial<std::string> why_offline_;
   mutable env::Serial<Checkpoints> checkpoints_;
 };

@@ -36,6 +36,7 @@ class LogLoader {
   Status drop_segments_from(std::size_t index);
   Status start_above_end();
   void set_start();
+  bool dense() const;
 
   LogState& state_;
   const OpenOptions& options_;

@@ -32,7 +32,7 @@ Result<std::unique_ptr<LogManager>> LogManager::open(const LogWorld& world, LogM
   if (state->options.directories.empty())
     return fail(ErrorKind::kInvalid, "log.dirs: expected at least one directory, found none");
   std::vector<std::string> seen;
-  std::optional<Error> first_trouble;
+  std::vector<std::pair<LogDirectory*, Error>> troubles;
   for (const std::string& path : state->options.directories) {
     if (std::ranges::find(seen, path) != seen.end())
       return fail(ErrorKind::kInvalid, "log.dirs: expected different directories, found " + path + " twice");
@@ -40,12 +40,11 @@ Result<std::unique_ptr<LogManager>> LogManager::open(const LogWorld& world, LogM
     auto& directory = state->directories.emplace_back(std::make_unique<LogDirectory>(world.fs, path));
     if (Status opened = directory->open(); !opened) {
       if (!is_disk_trouble(opened.error())) return std::unexpected(std::move(opened).error());
-      if (!first_trouble) first_trouble = opened.error();
-      state->offline(*directory, opened.error().message);
+      troubles.emplace_back(directory.get(), std::move(opened).error());
     }
   }
-  if (std::ranges::none_of(state->directories, [](const auto& d) { return d->online(); }))
-    return std::unexpected(*first_trouble);
+  if (troubles.size() == state->directories.size()) return std::unexpected(troubles.front().second);
+  for (const auto& [directory, error] : troubles) state->offline(*directory, error.message);
   TRY(state->choose_identity());
   return std::unique_ptr<LogManager>(new LogManager(std::move(state)));
 }
@@ -102,14 +101,22 @@ Result<LoadReport> LogManager::load() {
 Status LogManager::State::load_directory(LogDirectory& directory, LoadReport& report) {
   TRY(directory.load(options.boot_id, report.lines));
   TRY_ASSIGN(folders, world.fs.list(directory.path()));
+  // Nobody changes settings meanwhile, and a topic's folders follow each other: it is resolved once for them.
+  std::string topic;
+  std::shared_ptr<const LogConfig> config;
+  const auto config_of = [&](const std::string& name) {
+    if (config == nullptr || name != topic) config = options.config_of(topic = name);
+    return config;
+  };
   for (const env::DirEntry& folder : folders) {
-    if (folder.is_directory && folder.name != kRemoteCache) TRY(load_folder(directory, folder.name, report));
+    if (folder.is_directory && folder.name != kRemoteCache)
+      TRY(load_folder(directory, folder.name, config_of, report));
   }
   return {};
 }
 
 Status LogManager::State::load_folder(LogDirectory& directory, const std::string& folder,
-                                      LoadReport& report) {
+                                      const ConfigOf& config_of, LoadReport& report) {
   const std::string path = directory.path() + "/" + folder;
   const auto name = parse_folder_name(folder);
   if (!name) {
@@ -134,7 +141,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
                    .log_start = directory.log_start(partition).value_or(Offset{0}),
                    .now_ms = world.clock.wall_ms()};
   open.recover_from = std::max(open.recovery_point, directory.written(partition).value_or(Offset{0}));
-  TRY_ASSIGN(log, Log::open({&world.fs, files.get()}, path, options.config_of(partition.topic), open));
+  TRY_ASSIGN(log, Log::open({&world.fs, files.get()}, path, config_of(partition.topic), open));
 
   auto entry = std::make_shared<Entry>();
   entry->name = partition;
@@ -327,8 +334,12 @@ void LogManager::disk_failed(const Handle& handle, const Error& error) {
 }
 
 void LogManager::State::failed(LogDirectory& directory, const Error& error) {
-  if (error.kind == ErrorKind::kNoSpace) return;  // there may be room again
-  offline(directory, error.message);
+  if (error.kind != ErrorKind::kNoSpace) return offline(directory, error.message);
+  // There may be room again. Until then every write fails: a line now and then is enough.
+  if (!directory.may_tell_full(world.clock.now())) return;
+  world.events.write(
+      env::Level::kWarn, kLogger,
+      "No room in dir " + directory.path() + ", writes are refused until there is some: " + error.message);
 }
 
 void LogManager::State::offline(LogDirectory& directory, const std::string& why) {

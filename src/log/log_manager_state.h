@@ -61,9 +61,12 @@ struct LogManager::State {
     std::uint64_t flush_checks = 0;
   };
 
+  using ConfigOf = decltype(LogManagerOptions::config_of);
+
   Status choose_identity();
   Status load_directory(LogDirectory& directory, LoadReport& report);
-  Status load_folder(LogDirectory& directory, const std::string& folder, LoadReport& report);
+  Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
+                     LoadReport& report);
   void judge(const Log& log, const std::string& folder, LoadReport& report);
   LogDirectory* find_directory(const Uuid& id) const;
   LogDirectory* emptiest_directory();

@@ -3,6 +3,7 @@
 // header in between is looked at. Only where neither helps are headers walked.
 #include <algorithm>
 
+#include "base/fault.h"
 #include "log/log_state.h"
 #include "log/scanner.h"
 
@@ -124,7 +125,8 @@ Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bo
   const Offset upper = std::min(upper_bound, state_->end);
   if (from >= upper) return out;
   max_bytes = std::min<std::uint64_t>(max_bytes, 1u << 31);
-  for (std::size_t i = state_->segment_of(from); i < state_->segments.size(); ++i) {
+  const std::size_t first = state_->segment_of(fault_is(Fault::kEdgeOffByOne) ? from + 1 : from);
+  for (std::size_t i = first; i < state_->segments.size(); ++i) {
     if (state_->segments[i].base() >= upper) break;
     Reader reader(*state_, i);
     TRY_ASSIGN(position, reader.find(from));

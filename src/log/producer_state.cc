@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/crc.h"
+#include "base/fault.h"
 #include "record/records.h"
 
 namespace moldau::log {
@@ -81,6 +82,7 @@ const ProducerEntry* ProducerState::find(ProducerId producer) const {
 
 ProducerVerdict ProducerState::check_data(const record::BatchHeader& header, Offset offset,
                                           bool check_sequence, bool transaction_verified) const {
+  if (fault_is(Fault::kReuseSequence)) return {};
   const ProducerEntry* entry = find(header.producer_id);
   const bool open = entry != nullptr && entry->transaction_start != kNoOffset;
   if (check_sequence && entry != nullptr && entry->epoch == header.producer_epoch) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "log/scanner.h"
 #include "record/records.h"
 
@@ -187,7 +188,8 @@ Result<Segment::Resumed> Segment::resume(const Home& home, Offset from) {
   HeaderScanner scanner(*log_file, resumed.position, size_);
   for (;;) {
     TRY_ASSIGN(header, scanner.next());
-    if (!header || header->last_offset >= from) break;
+    // An offset that does not grow is for the recovery to judge: the CRC does not cover it.
+    if (!header || header->last_offset >= from || header->base_offset < resumed.next) break;
     resumed = {static_cast<std::uint32_t>(scanner.next_position()), header->next_offset()};
     if (header->max_timestamp > max_timestamp_) {
       max_timestamp_ = header->max_timestamp;
@@ -206,7 +208,7 @@ void Segment::note(const record::BatchHeader& header, std::uint32_t position,
     max_timestamp_offset_ = header.last_offset;
   }
   if (bytes_since_slot_ > static_cast<std::uint32_t>(index_interval_bytes)) {
-    const OffsetSlot slot{relative(header.last_offset), position};
+    const OffsetSlot slot{relative(header.last_offset) - fault_is(Fault::kIndexOffByOne), position};
     const auto& last = index_->offsets.last();
     if (can_hold(header.last_offset) && (!last || slot.follows(*last))) index_->offsets.append(slot);
     note_time();

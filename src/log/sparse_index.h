@@ -85,25 +85,28 @@ class SparseIndex {
     return {};
   }
 
-  // Reads a file of `size` bytes; ends before a slot of zeros (Kafka makes indexes large in advance), unless
-  // that is all there is: a record of the year 1970. Returns false at a slot that does not follow the one
-  // before.
+  // Reads a file of `size` bytes. Kafka makes indexes large in advance: zeros up to the end are no slots.
+  // Returns false where something else is wrong: a cut slot, one that does not follow the one before,
+  // anything behind zeros.
   Result<bool> load(const env::File& file, std::uint64_t size) {
     *this = {};
-    if (size % Slot::kBytes != 0) return false;  // a write was cut
+    if (size % Slot::kBytes != 0) return false;
     std::array<std::uint8_t, 8192 / Slot::kBytes * Slot::kBytes> chunk;
+    bool zeros = false;
     for (std::uint64_t at = 0; at < size;) {
-      TRY_ASSIGN(
-          got, file.read_at(at, MutableBytes(chunk).first(std::min<std::uint64_t>(chunk.size(), size - at))));
-      if (got < Slot::kBytes) return false;
-      for (std::size_t i = 0; i + Slot::kBytes <= got; i += Slot::kBytes) {
+      const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), size - at);
+      TRY_ASSIGN(got, file.read_at(at, MutableBytes(chunk).first(wanted)));
+      if (got < wanted) return false;
+      for (std::size_t i = 0; i < got; i += Slot::kBytes) {
         const Slot slot = Slot::load(chunk.data() + i);
-        if (slot == Slot{} && size > Slot::kBytes) return true;
+        zeros |= slot == Slot{};
+        if (zeros && slot != Slot{}) return false;
+        if (zeros) continue;
         if (last_ && !slot.follows(*last_)) return false;
         sample(slot);
         last_ = slot;
       }
-      at += got / Slot::kBytes * Slot::kBytes;
+      at += got;
     }
     return true;
   }
