@@ -134,15 +134,23 @@ std::string place_of(const std::string& name, const Settings& settings, const st
 
 }  // namespace
 
+std::string Loaded::place(std::string_view name, std::string_view also) const {
+  for (const std::string_view key : {name, also})
+    if (const auto at = places.find(key); at != places.end()) return at->second + ": " + std::string(key);
+  return origin + ": " + std::string(name);
+}
+
 Result<Loaded> load(std::string origin, std::string_view text, std::span<const std::string> overrides) {
   TRY_ASSIGN(file, Properties::parse(origin, text));
   Settings settings = collect(file);
   TRY(collect_overrides(overrides, settings));
   TRY(check_values(settings));
   Loaded loaded;
+  loaded.origin = origin;
   Layer statics;
   for (const auto& [name, setting] : settings) {
     statics[name] = setting.value;
+    loaded.places[name] = setting.place;
     if (auto notice = notice_about(name, setting)) loaded.notices.push_back(*std::move(notice));
   }
   complete_identity(statics);

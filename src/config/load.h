@@ -2,6 +2,7 @@
 // message. Pure: whoever calls reads the file.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,12 @@ struct Loaded {
   BrokerValues values;
   BrokerConfig config;
   std::vector<Notice> notices;
+  std::map<std::string, std::string, std::less<>> places;  // key → "server.properties:12", "--override a=b"
+  std::string origin;                                      // the file
+
+  // "server.properties:12: log.dirs", for a complaint about what `name` (or its other name `also`) says; the
+  // file and the name where neither is set.
+  std::string place(std::string_view name, std::string_view also = {}) const;
 };
 
 // An override is "name=value" and wins over the file; a later one wins over an earlier one.

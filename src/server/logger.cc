@@ -1,5 +1,7 @@
 #include "server/logger.h"
 
+#include <algorithm>
+#include <fmt/format.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -34,6 +36,16 @@ env::Level from_net(net::LogLevel level) {
   return env::Level::kInfo;
 }
 
+// What clients send must not make lines of its own, nor reach a terminal as commands.
+std::string on_one_line(std::string text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (std::ranges::none_of(text, is_control)) return text;
+  std::string shown;
+  for (const char c : text)
+    shown += is_control(c) ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c)) : std::string(1, c);
+  return shown;
+}
+
 constexpr std::string_view kNames[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 }  // namespace
@@ -46,7 +58,8 @@ Logger::Logger() {
 }
 
 void Logger::write(env::Level level, std::string_view logger, std::string text) {
-  spdlog::log(to_spdlog(level), "{} {} ({})", kNames[static_cast<std::size_t>(level)], text, logger);
+  spdlog::log(to_spdlog(level), "{} {} ({})", kNames[static_cast<std::size_t>(level)],
+              on_one_line(std::move(text)), logger);
 }
 
 void Logger::flush() { spdlog::default_logger()->flush(); }

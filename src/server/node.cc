@@ -66,9 +66,23 @@ Status Node::open_broker() {
                             .events = log_,
                             .boot_id = boot_id(),
                             .loops = network_->loops().size()};
-  TRY_ASSIGN(opened, broker::Broker::open(world, {loaded_.values, loaded_.config}));
-  broker_ = std::move(opened);
+  auto opened = broker::Broker::open(world, {loaded_.values, loaded_.config});
+  if (!opened) return std::unexpected(with_place(std::move(opened).error()));
+  broker_ = std::move(*opened);
   return {};
+}
+
+// Says which line of the configuration names the directory that the error is about.
+Error Node::with_place(Error error) const {
+  const std::string path = error.message.substr(0, error.message.find(": "));
+  const auto is_of = [&](const std::string& directory) {
+    return path.starts_with(directory) || directory.starts_with(path + "/");
+  };
+  if (std::ranges::any_of(loaded_.config.log_dirs, is_of))
+    error.message = loaded_.place("log.dirs", "log.dir") + ": " + error.message;
+  else if (is_of(loaded_.config.metadata_log_dir))
+    error.message = loaded_.place("metadata.log.dir") + ": " + error.message;
+  return error;
 }
 
 void Node::tell_what_was_found() {
@@ -99,13 +113,15 @@ Status Node::listen() {
   std::vector<net::ListenerSpec> specs;
   for (const config::Listener& listener : loaded_.config.listeners) {
     if (listener.protocol != config::SecurityProtocol::kPlaintext) {
-      return fail(ErrorKind::kUnsupported, "listener " + listener.to_string() + ": security protocol " +
+      return fail(ErrorKind::kUnsupported, loaded_.place("listeners") + ": listener " + listener.to_string() +
+                                               ": security protocol " +
                                                std::string(config::to_string(listener.protocol)) +
                                                " is not served yet; use PLAINTEXT");
     }
     specs.push_back({.name = listener.name, .host = listener.host, .port = listener.port});
   }
-  TRY(network_->bind(specs));
+  if (Status bound = network_->bind(specs); !bound)
+    return fail(bound.error().kind, loaded_.place("listeners") + ": " + bound.error().message);
   for (const net::BoundListener& bound : network_->listeners()) {
     const bool v6 = bound.address.find(':') != std::string::npos;
     addresses_.push_back(bound.name + "://" + (v6 ? "[" + bound.address + "]" : bound.address) + ":" +

@@ -37,6 +37,7 @@ class Node {
 
  private:
   Status open_broker();
+  Error with_place(Error error) const;
   Status listen();
   std::vector<metadata::Endpoint> advertised() const;
   void tell_what_was_found();
