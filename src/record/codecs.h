@@ -38,11 +38,13 @@ inline std::unexpected<Error> too_large(std::string_view codec, std::size_t limi
 }
 
 // Room for more output behind `used` bytes, never beyond limit + 1: whoever fills that last byte has gone too
-// far.
+// far. Growing copies, so the last step is taken early: at most one and a half times the limit is held at
+// once.
 inline std::size_t more_room(Scratch& out, std::size_t used, std::size_t limit) {
   const std::size_t wanted = out.capacity() > used ? out.capacity() : used * 2;
   const std::size_t floor = std::size_t{64} << 10;
-  const std::size_t capacity = wanted < floor ? floor : wanted;
+  const std::size_t doubled = wanted < floor ? floor : wanted;
+  const std::size_t capacity = doubled > limit / 2 && doubled > out.capacity() ? limit + 1 : doubled;
   out.grow(capacity < limit + 1 ? capacity : limit + 1, used);
   return (out.capacity() < limit + 1 ? out.capacity() : limit + 1) - used;
 }

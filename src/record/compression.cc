@@ -102,7 +102,10 @@ Result<ByteView> Decompressor::decompress(Codec codec, std::int8_t magic, ByteVi
       size = codecs::zstd_decompress(contexts_->zstd, in, out_, max_bytes_);
       break;
   }
-  if (!size) return std::unexpected(std::move(size).error());
+  if (!size) {
+    if (out_.capacity() > kKeptBytes) out_.release();  // a bomb leaves nothing behind
+    return std::unexpected(std::move(size).error());
+  }
   return ByteView(out_.data(), *size);
 }
 
