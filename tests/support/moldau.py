@@ -34,23 +34,45 @@ class Moldau:
         return f"127.0.0.1:{self.port}"
 
     def start(self, wait=30):
+        """A new process on the folder and port, also after stop() or kill(); the lines of the one before are forgotten."""
         path = self.folder / "server.properties"
-        path.write_text("".join(f"{k}={v}\n" for k, v in self.properties.items() if v is not None))
-        self.ready.clear()
+        path.write_text(self._file())
+        self.ready, self.lines, self.started = threading.Event(), [], False
         self.process = subprocess.Popen([*self.prefix, server_program(), path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                         stdin=subprocess.DEVNULL, text=True, errors="replace")
-        threading.Thread(target=self._read, args=(self.process,), daemon=True).start()
-        if wait and not self.ready.wait(wait):
+        threading.Thread(target=self._read, args=(self.process, self.ready, self.lines), daemon=True).start()
+        if wait and not (self.ready.wait(wait) and self.started):
             self.kill()
             raise RuntimeError("the broker did not start:\n" + self.log())
         return self
 
-    def _read(self, process):
+    def _read(self, process, ready, lines):  # of one process: a later one has its own
         for line in process.stdout:
-            self.lines.append(line.rstrip("\n"))
+            lines.append(line.rstrip("\n"))
             if STARTED.search(line):
-                self.ready.set()
-        self.ready.set()  # it ended: who waits looks at running()
+                self.started = True
+                ready.set()
+        ready.set()  # it ended
+
+    def run(self, *arguments, seconds=20, text=None):
+        """Runs the program until it ends by itself, as when its configuration is wrong: (exit code, what it said).
+        `text`: the properties file as it is, in place of `properties`."""
+        path = self.folder / "server.properties"
+        path.write_text(text if text is not None else self._file())
+        done = subprocess.run([*self.prefix, server_program(), path, *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
+        return done.returncode, done.stdout.decode(errors="replace")
+
+    def _file(self):
+        return "".join(f"{k}={v}\n" for k, v in self.properties.items() if v is not None)
+
+    def rss_kb(self):
+        """The process's memory in use, VmRSS."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1])
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def running(self):
         return self.process is not None and self.process.poll() is None
