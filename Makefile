@@ -4,7 +4,7 @@ PRESET ?= release
 PROPERTIES ?= config/server.properties
 JOBS ?= $(shell nproc)
 
-.PHONY: run build test check bench interop fuzz sim golden format clean
+.PHONY: run build test check bench interop fuzz sim golden format clean tidy
 
 run: build          ## install packages, build, start a broker on 127.0.0.1:9092 with its data under ./data
 	@exec $(BUILD)/src/server/moldau-server $(PROPERTIES)
@@ -36,6 +36,9 @@ interop:            ## every client against every other through one broker
 
 bench:              ## side by side with Apache Kafka; writes docs/performance.md
 	@tools/install-deps build bench && $(MAKE) build && python3 bench/run.py
+
+tidy: build         ## clang-tidy with the checks of .clang-tidy
+	@tools/run-tests tidy
 
 format:
 	@git ls-files '*.cc' '*.h' | xargs clang-format-19 -i
