@@ -14,7 +14,6 @@
 // from inside; they may only take note and post to their loop. (Kafka: kafka.cluster.Partition.)
 #pragma once
 
-#include <deque>
 #include <list>
 #include <memory>
 #include <optional>
@@ -178,7 +177,7 @@ class Partition {
   wire::ErrorCode offline_error_ = wire::ErrorCode::kNone;
   std::uint64_t told_bytes_ = 0;  // of the log when the fetch waiters were last told
 
-  std::deque<Waiting> waiting_;  // in order of offset
+  std::list<Waiting> waiting_;  // in order of offset; a list, for most partitions never have one
   std::list<std::shared_ptr<FetchWaiter>>
       watchers_;  // in the order in which they came, so a run can be repeated
   std::unordered_map<const FetchWaiter*, std::list<std::shared_ptr<FetchWaiter>>::iterator> places_;
