@@ -200,9 +200,11 @@ Status FileSystem::create_directories(const std::string& path) {
     if (at < path.size() && path[at] != '/') continue;
     const std::string part = path.substr(0, at);
     if (::mkdir(part.c_str(), 0755) == 0) continue;
+    const int error = errno;
     struct stat info;
-    if (::stat(part.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) continue;
-    return fail_with(errno == 0 ? ENOTDIR : errno, "create the directory", part);
+    const bool there = ::stat(part.c_str(), &info) == 0;
+    if (there && S_ISDIR(info.st_mode)) continue;
+    return fail_with(there && error == EEXIST ? ENOTDIR : error, "create the directory", part);
   }
   return {};
 }
