@@ -1,5 +1,6 @@
 #include "log/log_directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/fault.h"
@@ -47,6 +48,7 @@ OffsetMap LogDirectory::read(const char* name, std::vector<std::string>& lines) 
   auto offsets = load_offsets(fs_, file(name));
   if (offsets) return std::move(*offsets);
   lines.push_back(offsets.error().message + "; taken as empty");
+  checkpoints_whole_ = false;
   return {};
 }
 
@@ -57,6 +59,12 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
     TRY(fs_.remove(file(kCleanName)));
     TRY(fs_.sync_directory(path_));
   }
+  if (!fs_.exists(file(kRecoveryPointName))) {
+    // A fresh directory gets one at once: a log that has no line there is then known to be young.
+    TRY_ASSIGN(content, fs_.list(path_));
+    checkpoints_whole_ = std::ranges::none_of(content, &env::DirEntry::is_directory);
+    if (checkpoints_whole_) TRY(store_offsets(fs_, file(kRecoveryPointName), {}));
+  }
   Checkpoints found;
   found.recovery_points = read(kRecoveryPointName, lines);
   found.log_starts = read(kLogStartName, lines);
@@ -66,7 +74,8 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
     const auto content = fs_.read_file(file(kWrittenName));
     auto written =
         content ? parse_written(as_text(*content), file(kWrittenName)) : std::unexpected(content.error());
-    if (written && (written->boot_id == boot_id || fault_is(Fault::kTrustOtherBoot))) found.written = std::move(written->offsets);
+    if (written && (written->boot_id == boot_id || fault_is(Fault::kTrustOtherBoot)))
+      found.written = std::move(written->offsets);
     if (!written) lines.push_back(written.error().message + "; taken as empty");
   }
   checkpoints_.with([&](Checkpoints& c) { c = std::move(found); });

@@ -39,6 +39,7 @@ class LogDirectory {
   const std::optional<MetaProperties>& meta() const { return meta_; }
   Uuid id() const { return id_; }
   bool was_clean() const { return was_clean_; }
+  bool checkpoints_whole() const { return checkpoints_whole_; }  // none was missing or unreadable at load()
   bool online() const { return online_.load(std::memory_order_acquire); }
   std::string why_offline() const;
   // Returns false if it was offline already.
@@ -82,6 +83,7 @@ class LogDirectory {
   std::optional<MetaProperties> meta_;
   Uuid id_;
   bool was_clean_ = false;
+  bool checkpoints_whole_ = true;
   std::string boot_id_;
   std::atomic<bool> online_{true};
   std::atomic<env::Instant> tell_full_from_{env::Instant{}};

@@ -214,8 +214,7 @@ Status LogLoader::recover(Offset from) {
     const Offset base = state_.segments[i].base();
     // Below the end: of another past, its removal was not durable. Above it: what lies between was not, where
     // nothing else makes holes.
-    const bool lost = i > 0 && state_.segments[i - 1].size() == 0 && !options_.compacted;  // nothing closes empty
-    const bool hole = base > state_.end && (dense() || (lost && !state_.config->cleanup_compact));
+    const bool hole = base > state_.end && dense();
     if (i > first && (base < state_.end || hole)) {
       report.why = state_.home().path(base, ".log") + ": expected to begin at offset " +
                    std::to_string(state_.end.value) + ", where the segment before it ends";
@@ -259,7 +258,7 @@ Status LogLoader::settle_previous(std::size_t index, Offset from) {
 // Whether every offset must be there: nothing makes holes but compaction (and logs that are copied from a
 // compacted one). The offsets stand outside the batches' checksums, so this is how a lost one is noticed.
 bool LogLoader::dense() const {
-  return options_.recovery_point_known && !options_.compacted && !state_.config->cleanup_compact;
+  return options_.checkpoints_whole && !options_.compacted && !state_.config->cleanup_compact;
 }
 
 Status LogLoader::recover_segment(std::size_t index, Offset from, bool& was_cut) {

@@ -137,6 +137,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   OpenOptions open{.clean_shutdown = directory.was_clean(),
                    .recovery_point = point.value_or(Offset{0}),
                    .recovery_point_known = point.has_value(),
+                   .checkpoints_whole = directory.checkpoints_whole(),
                    .compacted = directory.cleaned(partition),
                    .log_start = directory.log_start(partition).value_or(Offset{0}),
                    .now_ms = world.clock.wall_ms()};

@@ -44,6 +44,9 @@ struct OpenOptions {
   // Where to begin checking after an unclean stop: the recovery point, or further on when the machine is
   // known not to have restarted (what was written is then still there). Never below the recovery point.
   Offset recover_from{0};
+  // The directory's checkpoints were there and readable: no record of this log has gone but by compaction or
+  // a loss.
+  bool checkpoints_whole = false;
   // Compaction has been here, whatever the configuration says now: offsets may be missing between segments.
   bool compacted = false;
   Offset log_start{0};  // of log-start-offset-checkpoint, 0 if it has no line

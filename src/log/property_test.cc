@@ -345,6 +345,7 @@ class World {
                         .recovery_point = checkpointed_,
                         .recovery_point_known = true,
                         .recover_from = same_boot ? std::max(checkpointed_, written_to_) : checkpointed_,
+                        .checkpoints_whole = true,
                         .log_start = checkpointed_start_,
                         .now_ms = now_};
     auto opened = Log::open({&disk_, files_.get()}, kFolder, config_, options);
