@@ -3,7 +3,8 @@
 
 Five fixed replays are sent to a fresh server, once with N and once with 2N requests. The difference, divided by N, is
 the cost of one request; start-up, set-up and shutdown fall out. User-space instructions are counted by callgrind,
-system calls by strace. A replay that needs more than 5 % over the checked-in budget (budget.tsv) fails the gate.
+system calls by strace. A replay that needs more than 5 % over the checked-in budget (budget.tsv) fails the gate; 15 %
+where the bodies are larger than a socket takes at once, for how many calls that makes is the scheduler's affair.
 
   bench/gate.py                       compare build/release's server with the budget
   bench/gate.py --record              rewrite the budget from what is measured now
@@ -13,7 +14,7 @@ import argparse, pathlib, re, shutil, subprocess, sys, tempfile, time
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TOLERANCE = 1.05
+TOLERANCE, BULK_TOLERANCE = 1.05, 1.15
 TOPIC = "gate"
 
 
@@ -59,9 +60,17 @@ def write_budget(path, costs):
     path.write_text(head + "".join(f"{n}\t{c.instructions:.0f}\t{c.syscalls:.3f}\n" for n, c in costs.items()))
 
 
+def is_bulk(name):
+    return any(r.name == name and r.bulk for r in REPLAYS)
+
+
 def judged(name):
-    bulk = any(r.name == name and r.bulk for r in REPLAYS)
-    return ("instructions",) if bulk else ("instructions", "syscalls")
+    return ("instructions",) if is_bulk(name) else ("instructions", "syscalls")
+
+
+def tolerance(name):
+    """The instructions around calls vary with their number."""
+    return BULK_TOLERANCE if is_bulk(name) else TOLERANCE
 
 
 def excesses(budget, costs):
@@ -74,7 +83,7 @@ def excesses(budget, costs):
             continue
         for what in judged(name):
             now, then = getattr(cost, what), getattr(allowed, what)
-            if now > then * TOLERANCE:
+            if now > then * tolerance(name):
                 found.append(f"{name}: {now:.6g} {what} a request, budget {then:.6g} ({(now / then - 1) * 100:+.1f} %)" if then else
                              f"{name}: {now:.6g} {what} a request, budget 0")
     return found
@@ -234,9 +243,9 @@ def self_test(runner):
     receives and sends once for a request, or for a burst of 16: that many system calls must have been counted."""
     first, second = measure(runner, ()), measure(runner, ())
     problems = excesses(first, second)
-    tight = {n: Cost(c.instructions / 1.06, c.syscalls / 1.06) for n, c in second.items()}
+    tight = {n: Cost(c.instructions / (tolerance(n) + 0.01), c.syscalls / (tolerance(n) + 0.01)) for n, c in second.items()}
     if len(excesses(tight, second)) != sum(len(judged(r.name)) for r in REPLAYS):
-        problems.append("a budget exceeded by 6 % was not noticed everywhere")
+        problems.append("a budget exceeded by 1 % more than is tolerated was not noticed everywhere")
     for name, cost in second.items():
         known = 3 / 16 if name == "produce-pipelined" else 3
         if not known / TOLERANCE <= cost.syscalls <= known * TOLERANCE:
