@@ -29,7 +29,7 @@ enum class Fault : std::uint8_t {
   kWrongSlotOrder,        // sim: a connection sends replies in the order in which they were given
   kDeleteTooMuch,         // log: retention and DeleteRecords take one segment more
   kCloseLosesTail,        // log: a clean stop does not sync
-  kKeepWaiting,           // broker: a closed connection's fetches go on waiting
+  kTrustOtherBoot,        // log: recovery believes what was written before the power went
   kCount,
 };
 

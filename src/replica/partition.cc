@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fault.h"
 
 namespace moldau::replica {
 
@@ -62,6 +63,7 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
   }
   options.leader_epoch = leader_epoch_;
   auto done = log_.append(batches, options);
+  if (!done && fault_is(Fault::kAckBeforeAppend)) done = log::AppendInfo{.first_offset = log_.end_offset()};
   if (!done) {
     keeper_->disk_failed(done.error());
     return {.error = ErrorCode::kKafkaStorageError, .message = done.error().message, .info = {}};
@@ -73,7 +75,7 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
   advance_high_watermark();
   const Offset needs = appended.info.last_offset + 1;
   const bool all = acks == -1;
-  if (acks != 0 && (all ? high_watermark_ : local_end()) < needs) {
+  if (acks != 0 && (all ? high_watermark_ : local_end()) < needs && !fault_is(Fault::kAckBeforeSync)) {
     appended.waits = true;
     waiting_.push_back({needs, all, std::move(waiter)});
   }
@@ -90,14 +92,14 @@ void Partition::give_up(const AckWaiter* waiter) {
 
 void Partition::advance_high_watermark() {
   if (!leads()) return;
-  const Offset reached = local_end();
+  const Offset reached = fault_is(Fault::kHighWatermarkTooFar) ? log_.end_offset() : local_end();
   const bool moved = reached > high_watermark_;
   if (moved) {
     high_watermark_ = reached;
     keeper_->high_watermark_moved(reached);
   }
   tell_acknowledged();
-  if (!moved) return;
+  if (!moved || fault_is(Fault::kLostWakeUp)) return;
   const std::uint64_t size = log_.size_bytes();
   const std::uint64_t news = size > told_bytes_ ? size - told_bytes_ : 1;
   told_bytes_ = size;
@@ -149,7 +151,7 @@ Read Partition::read(const ReadOptions& options) {
     return out;
   }
   const bool committed = options.isolation == Isolation::kReadCommitted;
-  const Offset upper = committed ? *stable : high_watermark_;
+  const Offset upper = committed && !fault_is(Fault::kDeliverUncommitted) ? *stable : high_watermark_;
   auto found = log_.read(options.from, options.max_bytes, upper, options.min_one);
   if (!found) {
     keeper_->disk_failed(found.error());

@@ -165,6 +165,7 @@ void ReplicaManager::apply(const metadata::ImagePtr& /*image*/, const metadata::
       change_topic(change);
     }
   }
+  starting_ = false;
 }
 
 void ReplicaManager::remove_topic(const metadata::Topic& topic) {
@@ -208,10 +209,26 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
   put(std::move(next));
 }
 
+// Whether an older log of this partition may lie in a directory that cannot be read now. To make a new one would be to
+// lose it. (Kafka: LogManager.getOrCreateLog, isNew.)
+bool ReplicaManager::may_lie_elsewhere(const log::TopicPartition& name) {
+  const auto directories = world_.logs.directories();
+  if (std::ranges::all_of(directories, &log::DirectoryStatus::online)) return false;
+  if (!starting_) return missing_.contains(name);
+  missing_.insert(name);
+  return true;
+}
+
 PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const metadata::Partition& state) {
   const log::TopicPartition name{topic.name, state.index};
   log::LogManager::Handle handle = world_.logs.find(name);
   if (handle == nullptr) {
+    if (may_lie_elsewhere(name)) {
+      world_.events.write(env::Level::kError, kLogger,
+                          name.to_string() + " is not in any log directory that works, and may lie in one that does "
+                                             "not: it stays offline until that one is back");
+      return nullptr;
+    }
     auto made = world_.logs.create(name, topic.id, directory_of(state, self_));
     if (!made) {
       world_.events.write(env::Level::kError, kLogger,

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -85,11 +86,14 @@ class ReplicaManager {
   void remove_topic(const metadata::Topic& topic);
   void change_topic(const metadata::TopicChange& change);
   PartitionRef open_partition(const metadata::Topic& topic, const metadata::Partition& state);
+  bool may_lie_elsewhere(const log::TopicPartition& name);
   void directory_failed(const std::vector<log::TopicPartition>& lost);
 
   World world_;
   BrokerId self_;
   mutable env::Serial<Tables> tables_;
+  bool starting_ = true;                  // until the first image was applied
+  std::set<log::TopicPartition> missing_;  // not found then, while a directory was offline
 };
 
 }  // namespace moldau::replica

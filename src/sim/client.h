@@ -89,7 +89,7 @@ class Client : public Peer {
 
   const std::string name_;
   const bool slow_;
-  bool left_ = false, connecting_ = false;
+  bool left_ = false, connecting_ = false, sent_noise_ = false;
   std::shared_ptr<Connection> connection_;
   std::int32_t next_correlation_ = 1;
   std::deque<Pending> pending_;

@@ -25,7 +25,7 @@ constexpr KnownFault kFaults[] = {
     {Fault::kWrongSlotOrder, "wrong-slot-order", 100},
     {Fault::kDeleteTooMuch, "delete-too-much", 100},
     {Fault::kCloseLosesTail, "close-loses-tail", 100},
-    {Fault::kKeepWaiting, "keep-waiting", 100},
+    {Fault::kTrustOtherBoot, "trust-other-boot", 100},
 };
 
 }  // namespace

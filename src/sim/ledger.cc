@@ -177,7 +177,7 @@ void Ledger::audited(Partition& p, std::int64_t start, const std::vector<std::op
     const auto [expected, is_first] = next.try_emplace(ids[i]->writer, ids[i]->number);
     const bool from_the_start = is_first && start == 0 && !p.lost_something && !p.rotted;
     if (from_the_start) expected->second = 0;
-    const bool gap_is_fine = p.lost_something || p.rotted;
+    const bool gap_is_fine = p.lost_something || p.rotted || by->gaps;
     if (ids[i]->number < expected->second || (ids[i]->number > expected->second && !gap_is_fine))
       violate(p.name() + " at offset " + std::to_string(offset) + ": expected record " +
               std::to_string(expected->second) + " of the idempotent writer " +

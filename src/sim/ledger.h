@@ -39,6 +39,7 @@ struct Writer {
   std::int32_t partition = 0;
   bool once = true;            // no record of it may lie in the log twice
   bool ordered = false;        // idempotent: its records are dense and in order
+  bool gaps = false;           // it has given up a batch whose fate it does not know
   bool transactional = false;  // of a transaction that never ends
   std::uint32_t sent = 0;      // records made so far
 };
@@ -112,6 +113,8 @@ class Ledger {
 
   // `count` records from `first` on were acknowledged; the first one lies at `base`.
   void acked(Partition& p, RecordId first, std::uint32_t count, std::int64_t base);
+  // It was put there without a word to anybody.
+  void written(Partition& p, std::int64_t offset, RecordId id) { learn(p, offset, id, "written to"); }
   // A reader saw this record. `timestamp` -1: not told.
   void observed(Partition& p, std::int64_t offset, RecordId id, std::int64_t timestamp);
   // The broker is gone; what it left is looked at when a later life is watched.

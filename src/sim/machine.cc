@@ -1,5 +1,6 @@
 #include "sim/machine.h"
 
+#include <algorithm>
 #include <array>
 #include <map>
 #include <span>
@@ -121,9 +122,11 @@ void Machine::stop() {
   tell_lines();
   if (!done && world_.disk_is_well()) world_.violate("the broker cannot stop: " + done.error().message);
   const bool died = world_.disk.down();
+  const auto directories = broker()->services().logs.directories();
+  const bool all = done && std::ranges::all_of(directories, &log::DirectoryStatus::online);
   life_->broker.reset();
   life_.reset();
-  world_.ledger.died(done ? Death::kClean : Death::kKill);
+  world_.ledger.died(all ? Death::kClean : Death::kKill);
   if (died) {
     world_.disk.crash(simenv::Crash::kProcess);
     return;
@@ -131,7 +134,7 @@ void Machine::stop() {
   // Whoever was stopped cleanly has everything on disk.
   if (world_.random.one_in(3)) {
     world_.note([] { return std::string("and then the power goes"); });
-    if (!done) world_.ledger.died(Death::kPower);
+    if (!all) world_.ledger.died(Death::kPower);
     world_.disk.crash(simenv::Crash::kPower);
     ++boots_;
     tell_files();

@@ -11,7 +11,7 @@ namespace moldau::sim {
 using wire::ErrorCode;
 
 std::string ProducerSpec::to_string() const {
-  constexpr const char* kNames[] = {"once", "retrying", "idempotent", "transactional", "corrupting"};
+  constexpr const char* kNames[] = {"once", "retrying", "idempotent", "corrupting"};
   return std::string(kNames[static_cast<int>(kind)]) + " acks=" + std::to_string(acks) + " Produce " +
          std::to_string(version) + " magic " + std::to_string(magic) + " " +
          std::string(record::codec_name(codec));
@@ -23,7 +23,6 @@ Producer::Producer(World& world, std::string name, ProducerSpec spec, std::vecto
     Writer& writer = world.ledger.add_writer(partition->topic->name, partition->index);
     writer.once = spec.kind != ProducerKind::kRetrying;
     writer.ordered = numbered();
-    writer.transactional = spec.kind == ProducerKind::kTransactional;
     targets_.push_back({.partition = partition, .writer = &writer, .queue = {}});
   }
 }
@@ -86,8 +85,11 @@ void Producer::get_producer_id() {
 // With a new id everything unsettled begins again at sequence 0.
 void Producer::renumber() {
   for (Target& target : targets_) {
+    // What may be there already would be there twice.
+    const std::size_t given_up = std::erase_if(target.queue, &Batch::unknown);
+    if (given_up > 0) target.writer->gaps = true;
     target.next_sequence = 0;
-    target.settling = false;
+    target.begun = target.settling = false;
     for (Batch& batch : target.queue) {
       batch.sequence = target.next_sequence;
       target.next_sequence += static_cast<std::int32_t>(batch.count);
@@ -98,7 +100,10 @@ void Producer::renumber() {
 // The next batch that may leave, if any.
 Producer::Batch* Producer::next_of(Target& target) {
   const bool busy = std::ranges::any_of(target.queue, &Batch::in_flight);
-  if (target.settling && busy) return nullptr;
+  // A broker that does not know a producer takes any sequence: were the first batch refused, the second would
+  // pass it.
+  const bool alone = numbered() && !target.begun;
+  if ((target.settling || alone) && busy) return nullptr;
   target.settling = false;
   for (Batch& batch : target.queue)
     if (!batch.in_flight) return &batch;
@@ -126,8 +131,7 @@ Bytes Producer::encode(const Batch& batch) const {
        .compression = record::Compression(spec_.codec),
        .producer_id = ProducerId{numbered() ? producer_id_ : -1},
        .producer_epoch = ProducerEpoch{numbered() ? producer_epoch_ : std::int16_t{-1}},
-       .base_sequence = numbered() ? batch.sequence : -1,
-       .transactional = spec_.kind == ProducerKind::kTransactional});
+       .base_sequence = numbered() ? batch.sequence : -1});
   for (std::uint32_t i = 0; i < batch.count; ++i) {
     const RecordId id{batch.first.writer, batch.first.number + i};
     const Bytes value = value_of(id);
@@ -154,12 +158,12 @@ void Producer::send(std::vector<std::pair<Target*, Batch*>> chosen) {
   wire::ProduceRequest request;
   request.acks = spec_.acks;
   request.timeout_ms = 1000;
-  if (spec_.kind == ProducerKind::kTransactional) request.transactional_id = "t";
   std::vector<Bytes> bytes;
   std::vector<Sent> sent;
   bool corrupted = false;
   for (const auto& [target, batch] : chosen) {
-    batch->in_flight = batch->sent = true;
+    batch->in_flight = true;
+    if (batch->sent_in == 0) batch->sent_in = world_.machine.lives();
     bytes.push_back(encode(*batch));
     if (spec_.kind == ProducerKind::kCorrupting && one_in(3)) corrupted = true, corrupt(bytes.back());
     sent.push_back({target, batch->first});
@@ -197,7 +201,10 @@ void Producer::disconnected() {
   asking_for_id_ = false;
   for (Target& target : targets_) {
     if (!sends_again()) std::erase_if(target.queue, &Batch::in_flight);
-    for (Batch& batch : target.queue) batch.in_flight = false;
+    for (Batch& batch : target.queue) {
+      batch.unknown |= batch.in_flight;
+      batch.in_flight = false;
+    }
     target.settling = false;
   }
 }
@@ -231,6 +238,7 @@ void Producer::settle(Target& target, RecordId first,
                           " without an error");
   const std::uint32_t count = batch->count;
   target.queue.erase(batch);
+  target.begun = true;
   world_.ledger.acked(*target.partition, first, count, result.base_offset);
 }
 
@@ -248,6 +256,12 @@ void Producer::refused(Target& target, std::deque<Batch>::iterator batch, ErrorC
   target.settling = true;
   const bool sequence =
       error == ErrorCode::kOutOfOrderSequenceNumber || error == ErrorCode::kUnknownProducerId;
+  if (numbered() && sequence && batch->sent_in != world_.machine.lives()) {
+    target.writer->gaps = true;
+    target.queue.erase(batch);
+    wants_new_id_ = true;
+    return pump_soon();
+  }
   if (numbered() && sequence && first) {
     if (!p.lost_something && !p.rotted)
       return world_.violate(name() + " is told " + std::string(wire::name(error)) + " for the batch " +

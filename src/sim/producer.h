@@ -1,10 +1,9 @@
 // A virtual producer. Kinds, as real clients are:
 //
-//   kOnce           acks 0, 1 or -1, never sends a batch again: no record twice, some perhaps not at all
-//   kRetrying       sends again what was not acknowledged: every record at least once
-//   kIdempotent     KIP-98: producer id and sequences, several requests in flight, in order: exactly once
-//   kTransactional  the same, in a transaction that nobody ends: read_committed readers must wait for ever
-//   kCorrupting     like kOnce, and some batches arrive with a bit turned over: those must be refused
+//   kOnce        acks 0, 1 or -1, never sends a batch again: no record twice, some perhaps not at all
+//   kRetrying    sends again what was not acknowledged: every record at least once
+//   kIdempotent  KIP-98: producer id and sequences, several requests in flight, in order: exactly once
+//   kCorrupting  like kOnce, and some batches arrive with a bit turned over: those must be refused
 //
 // The rules of an idempotent producer for one partition: batches leave in order; when one fails, none leaves
 // until all that are under way are settled, then they leave again from the first unsettled one, with the
@@ -24,7 +23,7 @@
 
 namespace moldau::sim {
 
-enum class ProducerKind : std::uint8_t { kOnce, kRetrying, kIdempotent, kTransactional, kCorrupting };
+enum class ProducerKind : std::uint8_t { kOnce, kRetrying, kIdempotent, kCorrupting };
 
 struct ProducerSpec {
   ProducerKind kind = ProducerKind::kIdempotent;
@@ -52,13 +51,15 @@ class Producer final : public Client {
     std::int32_t sequence = -1;
     std::int64_t time_ms = 0;
     bool in_flight = false;
-    bool sent = false;  // once at least
+    bool unknown = false;       // it was on its way when the connection ended: it may be there or not
+    std::uint64_t sent_in = 0;  // the broker's life in which it was sent first; 0: not yet
   };
   struct Target {
     Partition* partition;
     Writer* writer;
     std::deque<Batch> queue;
     std::int32_t next_sequence = 0;
+    bool begun = false;     // a batch was acknowledged under this producer id
     bool settling = false;  // something failed: first everything under way must be settled
   };
   struct Sent {
@@ -66,9 +67,7 @@ class Producer final : public Client {
     RecordId first;
   };
 
-  bool numbered() const {
-    return spec_.kind == ProducerKind::kIdempotent || spec_.kind == ProducerKind::kTransactional;
-  }
+  bool numbered() const { return spec_.kind == ProducerKind::kIdempotent; }
   bool sends_again() const { return numbered() || spec_.kind == ProducerKind::kRetrying; }
   void connected() override { pump(); }
   void disconnected() override;

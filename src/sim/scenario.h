@@ -43,6 +43,7 @@ class Scenario {
   void make_clients();
   void make_producer(int number, const std::vector<Partition*>& all);
   void make_consumer(int number, const std::vector<Partition*>& all);
+  void open_transaction(Partition& p);
   std::vector<Partition*> some_of(const std::vector<Partition*>& all);
   void plan_mishaps();
   void happen(Mishap mishap);
