@@ -102,9 +102,12 @@ Status LogState::load_epochs() {
   for (Segment& segment : segments) {
     TRY_ASSIGN(log_file, segment.file(home()));
     HeaderScanner scanner(*log_file, 0, segment.size());
+    Offset next = segment.base();
     for (;;) {
       TRY_ASSIGN(header, scanner.next());
-      if (!header) break;
+      // Nothing is checked yet: what goes back is no batch of this log, and recovery will cut it.
+      if (!header || header->base_offset < next || header->last_offset < header->base_offset) break;
+      next = header->next_offset();
       const auto latest = epochs.latest();
       if (header->partition_leader_epoch.value >= 0 &&
           (!latest || header->partition_leader_epoch > latest->epoch))
