@@ -29,7 +29,7 @@ Result<std::shared_ptr<env::File>> FileCache::get(FileSlot& slot, const std::str
   slot.seat = seats_.with([&](Seats& seats) {
     const std::uint32_t seat = seat_for(seats, leaving);
     seats.files[seat] = file;
-    used_[seat].store(true, std::memory_order_relaxed);
+    used_[seat].store(false, std::memory_order_relaxed);  // it is used when somebody comes back for it
     return seat;
   });
   slot.file = file;
