@@ -37,7 +37,6 @@ void tell_notices(const config::Loaded& loaded, Logger& log) {
     log.write(notice.level == config::Notice::Level::kWarning ? env::Level::kWarn : env::Level::kInfo,
               kServer, notice.text);
   }
-  for (const std::string& doubt : config::doubts(loaded.config)) log.warn(kServer, doubt);
 }
 
 // The lines that test harnesses and scripts look for, then what a person wants to know.
