@@ -63,7 +63,7 @@ class Batches(BrokerTest):
         bomb = b"".join(pack.compress(zeros) for _ in range(55)) + pack.flush()
         before = self.broker.rss_kb()
         with self.others_served(), self.memory_bounded(1.6 * 256):
-            for _ in range(4):
+            for _ in range(2):
                 self.refuses((wire.INVALID_RECORD, wire.MESSAGE_TOO_LARGE), attributes=GZIP, payload=bomb[:900_000])
         wait_until(lambda: self.broker.rss_kb() - before < 96 << 10, "the memory is given back")  # the allocator keeps some
 

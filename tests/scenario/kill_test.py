@@ -46,8 +46,6 @@ class Writer(threading.Thread):
 
 
 class Kills(unittest.TestCase):
-    ROUNDS = 10
-
     def check(self, broker, partition, known):
         """Everything acknowledged is at its offset, offsets are dense, no value is there twice."""
         with wire.Client(broker.port) as client:
@@ -59,13 +57,13 @@ class Kills(unittest.TestCase):
         self.assertEqual(len(set(by_offset.values())), len(stored), "values are there twice")
         return len(stored)
 
-    def rounds(self, configs=None, **properties):
+    def rounds(self, count, configs=None, **properties):
         dice = random.Random(1)
         slowest, known = 0.0, [{}, {}, {}]
         with Moldau(**properties) as broker:
             with wire.Client(broker.port) as client:
                 self.assertEqual(client.create_topic("t", 3, configs), (wire.NONE, None))
-            for round in range(self.ROUNDS):
+            for round in range(count):
                 with wire.Client(broker.port) as client:
                     producer = client.init_producer_id()
                 writers = [Writer(broker, "t", 0, b"a%d" % round), Writer(broker, "t", 1, b"b%d" % round, acks=-1),
@@ -89,15 +87,15 @@ class Kills(unittest.TestCase):
             self.assertEqual(broker.stop(), 0)
             broker.start()
             total = sum(self.check(broker, partition, known[partition]) for partition in range(3))
-        print(f"\n{self.ROUNDS} kills: {sum(map(len, known))} records acknowledged, {total} stored; slowest start {slowest * 1000:.0f} ms",
+        print(f"\n{count} kills: {sum(map(len, known))} records acknowledged, {total} stored; slowest start {slowest * 1000:.0f} ms",
               file=sys.stderr)
 
     def test_repeated(self):
-        self.rounds()
+        self.rounds(10)
 
     def test_repeated_with_small_segments(self):
         """Rolls all the time: kills meet segments, indexes and snapshots that were just being made."""
-        self.rounds({"internal.segment.bytes": 14000, "index.interval.bytes": 100},
+        self.rounds(5, {"internal.segment.bytes": 14000, "index.interval.bytes": 100},
                     **{"log.flush.offset.checkpoint.interval.ms": 20})
 
     def test_kills_among_topics_that_come_and_go(self):
@@ -105,7 +103,7 @@ class Kills(unittest.TestCase):
         dice = random.Random(2)
         there, unsure = set(), set()
         with Moldau() as broker:
-            for round in range(6):
+            for round in range(4):
                 ended = threading.Event()
 
                 def admin():

@@ -1,6 +1,6 @@
 """A moldau-server for tests written in Python: starts it on a free port with a folder of its own, waits until it says that it
 has started, ends it, and shows its log when something went wrong. Import with sys.path including tests/support."""
-import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, threading, time
+import os, pathlib, random, re, shutil, signal, socket, subprocess, tempfile, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STARTED = re.compile(r"\bstarted \(kafka\.server\.Kafka(Raft)?Server\)")
@@ -11,9 +11,15 @@ def server_program():
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the range that the system takes clients' ports from: none of those can be in the way."""
+    while True:
+        port = random.randrange(24000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("", port))
+                return port
+            except OSError:
+                continue
 
 
 class Moldau:
