@@ -24,9 +24,10 @@ void read_one(FetchPart& part, const FetchLimits& limits, FetchRound& round) {
   part.read = part.partition->with([&](replica::Partition& p) { return p.read(options); });
   part.converted.clear();
   round.bytes += part.read.slice.length;
-  // A batch that does not fit will not fit later either.
-  round.answer_now |= part.read.error != wire::ErrorCode::kNone || part.read.diverging.has_value() ||
-                      part.read.first_batch_cut;
+  // What does not fit now will not fit later: whoever wants min_bytes would wait for them in vain. (Kafka
+  // cuts batches to fill max_bytes, and so gets there.)
+  const bool full = part.read.first_batch_cut || part.read.more;
+  round.answer_now |= full || part.read.error != wire::ErrorCode::kNone || part.read.diverging.has_value();
 }
 
 }  // namespace

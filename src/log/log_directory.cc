@@ -62,7 +62,10 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
   if (!fs_.exists(file(kRecoveryPointName))) {
     // A fresh directory gets one at once: a log that has no line there is then known to be young.
     TRY_ASSIGN(content, fs_.list(path_));
-    checkpoints_whole_ = std::ranges::none_of(content, &env::DirEntry::is_directory);
+    // The quorum's own folder may be there already.
+    checkpoints_whole_ = std::ranges::none_of(content, [](const env::DirEntry& e) {
+      return e.is_directory && !e.name.starts_with("__cluster_metadata-");
+    });
     if (checkpoints_whole_) TRY(store_offsets(fs_, file(kRecoveryPointName), {}));
   }
   Checkpoints found;

@@ -160,6 +160,7 @@ Read Partition::read(const ReadOptions& options) {
   if (found->error != ErrorCode::kNone) return refuse(found->error);
   out.slice = std::move(found->slice);
   out.first_batch_cut = found->first_batch_cut;
+  out.more = out.slice.length > 0 && found->end_bound < std::min(upper, log_.end_offset());
   if (committed) {
     out.aborted.emplace();
     if (out.slice.length > 0) {

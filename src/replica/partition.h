@@ -80,6 +80,7 @@ struct Read {
   BrokerId leader = kNoBroker;                                  // for NOT_LEADER_OR_FOLLOWER and the like
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   bool first_batch_cut = false;  // max_bytes, without min_one, was too small for the first batch
+  bool more = false;             // behind the slice lies more that may be read now
 };
 
 struct ReadOptions {

@@ -172,9 +172,12 @@ void Consumer::take(Target& target, const wire::FetchResponse::PartitionData& da
   if (asked_version_ >= 4 && data.last_stable_offset > data.high_watermark)
     return world_.violate(name() + " is told a last stable offset above the high watermark");
   Reader reader(world_, p, target.position);
-  const std::int64_t stable = spec_.committed && p.first_transactional != kNowhere
-                                  ? p.first_transactional
-                                  : std::numeric_limits<std::int64_t>::max();
+  // A transaction whose first record was deleted is forgotten at a start, as by Kafka: nothing of it can be
+  // read.
+  const bool open =
+      p.first_transactional != kNowhere && p.watched && p.first_transactional >= p.watched->start;
+  const std::int64_t stable =
+      spec_.committed && open ? p.first_transactional : std::numeric_limits<std::int64_t>::max();
   reader.set_limit(std::min(data.high_watermark, stable));
   reader.set_largest_magic(asked_version_ < 2 ? 0 : asked_version_ < 4 ? 1 : 2);
   reader.on_record([&](std::int64_t, std::optional<RecordId> id) {
