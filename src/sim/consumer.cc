@@ -49,7 +49,7 @@ void Consumer::disconnected() {
 void Consumer::go_on() {
   if (busy_ || !is_connected() || left()) return;
   for (Target& target : targets_)
-    if (target.lost_place) return find_place(target);
+    if (target.lost_place && !target.partition->topic->dying) return find_place(target);
   fetch();
   if (is_connected() && one_in(4)) look_up();
 }
