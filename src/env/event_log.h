@@ -1,5 +1,6 @@
-// What an operator should read, from the core that has no log of its own: the server writes it with spdlog, the
-// simulation keeps it for its trace. `logger` is Kafka's class for such a line ("kafka.log.LogManager"). Any thread.
+// What an operator should read, from the core that has no log of its own: the server writes it with spdlog,
+// the simulation keeps it for its trace. `logger` is Kafka's class for such a line ("kafka.log.LogManager").
+// Any thread.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A value that some publish and many read: the current image, the current settings. Readers get a shared pointer to an
-// immutable value; it stays good while they hold it. Any thread.
+// A value that some publish and many read: the current image, the current settings. Readers get a shared
+// pointer to an immutable value; it stays good while they hold it. Any thread.
 #pragma once
 
 #include <memory>

@@ -73,7 +73,8 @@ std::optional<Uuid> directory_of(const metadata::Partition& state, BrokerId self
 
 }  // namespace
 
-std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topic, std::int64_t producer_id_expiration_ms) {
+std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topic,
+                                                 std::int64_t producer_id_expiration_ms) {
   auto log = std::make_shared<log::LogConfig>();
   log->segment_bytes = topic.segment_bytes;
   log->segment_ms = topic.segment_ms;
@@ -136,7 +137,8 @@ std::vector<LocalTopicRef> ReplicaManager::all() const {
 std::size_t ReplicaManager::partition_count() const {
   std::size_t sum = 0;
   for (const auto& topic : all())
-    sum += static_cast<std::size_t>(std::ranges::count_if(topic->partitions, [](const PartitionRef& p) { return p != nullptr; }));
+    sum += static_cast<std::size_t>(
+        std::ranges::count_if(topic->partitions, [](const PartitionRef& p) { return p != nullptr; }));
   return sum;
 }
 
@@ -209,8 +211,8 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
   put(std::move(next));
 }
 
-// Whether an older log of this partition may lie in a directory that cannot be read now. To make a new one would be to
-// lose it. (Kafka: LogManager.getOrCreateLog, isNew.)
+// Whether an older log of this partition may lie in a directory that cannot be read now. To make a new one
+// would be to lose it. (Kafka: LogManager.getOrCreateLog, isNew.)
 bool ReplicaManager::may_lie_elsewhere(const log::TopicPartition& name) {
   const auto directories = world_.logs.directories();
   if (std::ranges::all_of(directories, &log::DirectoryStatus::online)) return false;
@@ -225,8 +227,9 @@ PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const 
   if (handle == nullptr) {
     if (may_lie_elsewhere(name)) {
       world_.events.write(env::Level::kError, kLogger,
-                          name.to_string() + " is not in any log directory that works, and may lie in one that does "
-                                             "not: it stays offline until that one is back");
+                          name.to_string() +
+                              " is not in any log directory that works, and may lie in one that does "
+                              "not: it stays offline until that one is back");
       return nullptr;
     }
     auto made = world_.logs.create(name, topic.id, directory_of(state, self_));

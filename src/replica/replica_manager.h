@@ -36,7 +36,8 @@ struct LocalTopic {
 using LocalTopicRef = std::shared_ptr<const LocalTopic>;
 
 // What a topic's configuration says to its logs.
-std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topic, std::int64_t producer_id_expiration_ms);
+std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topic,
+                                                 std::int64_t producer_id_expiration_ms);
 
 class ReplicaManager {
  public:
@@ -45,7 +46,7 @@ class ReplicaManager {
     log::LogManager& logs;
     env::Background& background;
     env::EventLog& events;
-    ConfigOf config_of;                         // what holds for a topic now; any thread
+    ConfigOf config_of;  // what holds for a topic now; any thread
     std::int64_t producer_id_expiration_ms = 24LL * 3600 * 1000;
   };
   ReplicaManager(const World& world, BrokerId self);
@@ -70,7 +71,6 @@ class ReplicaManager {
   // Lets go of all logs; afterwards LogManager::close() may be called.
   void stop();
 
-
  private:
   struct TextHash {
     using is_transparent = void;
@@ -92,7 +92,7 @@ class ReplicaManager {
   World world_;
   BrokerId self_;
   mutable env::Serial<Tables> tables_;
-  bool starting_ = true;                  // until the first image was applied
+  bool starting_ = true;                   // until the first image was applied
   std::set<log::TopicPartition> missing_;  // not found then, while a directory was offline
 };
 
