@@ -54,6 +54,7 @@ class Connection final : public env::Connection, public std::enable_shared_from_
   void client_close();                       // the client lets go; it hears nothing more
   void cut();
   void mute() { muted_ = true; }
+  bool muted() const { return muted_; }
   // The broker's process is gone. Bytes that have left it may still arrive, or not.
   void process_died();
 

@@ -173,12 +173,11 @@ void Ledger::audited(Partition& p, std::int64_t start, const std::vector<std::op
     const std::int64_t offset = start + static_cast<std::int64_t>(i);
     learn(p, offset, *ids[i], "lies in");
     const Writer* by = writer(ids[i]->writer);
-    if (by == nullptr || !by->ordered) continue;
+    // Where records were lost, the broker no longer knows the producer, and takes any sequence from it.
+    if (by == nullptr || !by->ordered || p.lost_something || p.rotted) continue;
     const auto [expected, is_first] = next.try_emplace(ids[i]->writer, ids[i]->number);
-    const bool from_the_start = is_first && start == 0 && !p.lost_something && !p.rotted;
-    if (from_the_start) expected->second = 0;
-    const bool gap_is_fine = p.lost_something || p.rotted || by->gaps;
-    if (ids[i]->number < expected->second || (ids[i]->number > expected->second && !gap_is_fine))
+    if (is_first && start == 0) expected->second = 0;
+    if (ids[i]->number < expected->second || (ids[i]->number > expected->second && !by->gaps))
       violate(p.name() + " at offset " + std::to_string(offset) + ": expected record " +
               std::to_string(expected->second) + " of the idempotent writer " +
               std::to_string(ids[i]->writer) + ", found its record " + std::to_string(ids[i]->number));

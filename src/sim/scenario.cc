@@ -39,7 +39,7 @@ TopicWish Scenario::wish(int number) {
                   .partitions = static_cast<std::int32_t>(random.between(1, 2)),
                   .configs = {}};
   if (!random.one_in(3)) topic.configs["flush.messages"] = "1";
-  if (!random.one_in(4)) topic.configs["internal.segment.bytes"] = std::to_string(random.between(500, 4000));
+  if (!random.one_in(4)) topic.configs["internal.segment.bytes"] = std::to_string(random.between(1300, 4500));
   if (random.one_in(2)) topic.configs["index.interval.bytes"] = std::to_string(random.between(0, 300));
   if (random.one_in(3)) topic.configs["segment.index.bytes"] = std::to_string(random.between(24, 120));
   if (random.one_in(4)) topic.configs["segment.ms"] = std::to_string(random.between(20, 800));
@@ -325,6 +325,8 @@ void Scenario::calm_down() {
   world_.disk.cut_power_after(std::uint64_t{1} << 60);
   world_.disk_faulty = false;
   if (admin_) admin_->stop_meddling();
+  for (const auto& weak : world_.connections)
+    if (const auto connection = weak.lock(); connection && connection->muted()) connection->cut();
   // A directory that has failed comes back with the next start.
   const auto& logs = world_.machine.up() ? world_.broker()->services().logs.directories()
                                          : std::vector<log::DirectoryStatus>{};
