@@ -284,6 +284,7 @@ void Broker::checkpoint() {
     if (!done)
       world_.events.write(env::Level::kError, kLogger, std::string(what) + ": " + done.error().message);
   };
+  replicas_->make_missing(images_.get());
   note(replicas_->checkpoint_high_watermarks(), "high watermarks not written");
   note(driver_->maintain(), "no snapshot of the metadata");
 }

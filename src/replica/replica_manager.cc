@@ -211,6 +211,18 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
   put(std::move(next));
 }
 
+void ReplicaManager::make_missing(const metadata::ImagePtr& image) {
+  for (const std::string& name : std::exchange(unmade_, {})) {
+    const metadata::Topic* topic = image->find_topic(name);
+    const LocalTopicRef local = find(name);
+    if (topic == nullptr || local == nullptr) continue;
+    metadata::TopicChange change{.before = nullptr, .after = image->topic_ptr(topic->id), .partitions = {}};
+    for (const metadata::Partition& partition : topic->partitions)
+      if (local->at(partition.index.value) == nullptr) change.partitions.push_back(partition.index);
+    change_topic(change);
+  }
+}
+
 // Whether an older log of this partition may lie in a directory that cannot be read now. To make a new one
 // would be to lose it. (Kafka: LogManager.getOrCreateLog, isNew.)
 bool ReplicaManager::may_lie_elsewhere(const log::TopicPartition& name) {
@@ -236,6 +248,7 @@ PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const 
     if (!made) {
       world_.events.write(env::Level::kError, kLogger,
                           "cannot make " + name.to_string() + ": " + made.error().message);
+      if (made.error().kind == ErrorKind::kNoSpace) unmade_.insert(topic.name);
       return nullptr;
     }
     handle = std::move(*made);

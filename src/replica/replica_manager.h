@@ -61,6 +61,8 @@ class ReplicaManager {
   // Makes what is here be what `image` says. Blocks on the disk: call it from background work.
   // Problems with single partitions are logged; such a partition answers KAFKA_STORAGE_ERROR.
   void apply(const metadata::ImagePtr& image, const metadata::Changes& changes);
+  // Partitions that a full disk has not let us make: tries again. Called now and then, as apply() is.
+  void make_missing(const metadata::ImagePtr& image);
   // Asks the configuration source again, for one topic or all of them.
   void reconfigure(std::string_view topic);
   void reconfigure_all();
@@ -93,6 +95,7 @@ class ReplicaManager {
   BrokerId self_;
   mutable env::Serial<Tables> tables_;
   bool starting_ = true;                   // until the first image was applied
+  std::set<std::string> unmade_;           // topics with a partition that there was no room for
   std::set<log::TopicPartition> missing_;  // not found then, while a directory was offline
 };
 

@@ -66,7 +66,7 @@ env::Duration World::sending_delay() {
 void World::replied(const RequestNote& request, env::Instant arrived) {
   if (request.api != 1) return;
   const env::Duration took = clock.now() - arrived;
-  const env::Duration allowed = milliseconds(std::max(request.max_wait_ms, 0)) + kSlack + 20 * disk_slowness;
+  const env::Duration allowed = milliseconds(std::max(request.max_wait_ms, 0)) + kSlack + 100 * disk_slowness;
   if (took > allowed)
     violate("a fetch that may wait " + std::to_string(request.max_wait_ms) + " ms was answered after " +
             std::to_string(took / milliseconds(1)) + " ms");
