@@ -147,9 +147,9 @@ std::vector<metadata::Endpoint> Node::advertised() const {
 
 Status Node::stop() {
   network_->stop(kDrainGrace);
-  const Status done = broker_->stop();
+  // What was accepted is done first: the broker's last metadata work must be the only one.
   background_->stop();
-  return done;
+  return broker_->stop();
 }
 
 }  // namespace moldau::server
