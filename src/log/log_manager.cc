@@ -277,9 +277,12 @@ Result<LogManager::Handle> LogManager::create(const TopicPartition& partition, c
   // An earlier log of this name may have left its recovery point behind.
   TRY(directory->lower(partition, std::nullopt, std::nullopt));
   const std::string folder = directory->path() + "/" + folder_name(partition, FolderKind::kCurrent);
+  const bool was_there = s.world.fs.exists(folder);
   auto made = Log::create({&s.world.fs, s.files.get()}, folder, s.options.config_of(partition.topic),
                           topic_id, s.world.clock.wall_ms());
   if (!made) {
+    // Half a folder must not stay: the next try may choose another directory, and two are refused at a start.
+    if (!was_there) (void)s.world.fs.remove_all(folder);
     s.failed(*directory, made.error());
     return std::unexpected(std::move(made).error());
   }
