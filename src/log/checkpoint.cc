@@ -154,6 +154,13 @@ Result<Uuid> parse_partition_metadata(std::string_view text, const std::string& 
   return *id;
 }
 
+bool is_torn_metadata(std::string_view text) {
+  const std::string whole = format_partition_metadata({});
+  const std::size_t id_at = whole.size() - Uuid{}.to_string().size();
+  if (text.find_first_not_of('\0') == std::string_view::npos) return true;
+  return text.size() < whole.size() && whole.starts_with(text.substr(0, id_at));
+}
+
 std::string format_partition_metadata(const Uuid& topic_id) {
   return "version: 0\ntopic_id: " + topic_id.to_string();
 }

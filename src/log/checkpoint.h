@@ -57,5 +57,7 @@ std::string format_epochs(std::span<const EpochEntry> epochs);
 
 Result<Uuid> parse_partition_metadata(std::string_view text, const std::string& path);
 std::string format_partition_metadata(const Uuid& topic_id);
+// What a power loss may leave of a file that was not synced: a piece of it from the front, or zeros.
+bool is_torn_metadata(std::string_view text);
 
 }  // namespace moldau::log

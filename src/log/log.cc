@@ -23,10 +23,11 @@ Result<std::unique_ptr<Log>> Log::create(const LogContext& context, const std::s
                                          std::shared_ptr<const LogConfig> config, const Uuid& topic_id,
                                          std::int64_t now_ms, Offset start) {
   TRY(context.fs->create_directories(folder));
-  // The id first: no record may ever lie in a folder whose topic is unknown.
-  if (!topic_id.is_zero())
-    TRY(context.fs->replace_file(folder + "/" + kPartitionMetadataName,
-                                 as_bytes(format_partition_metadata(topic_id))));
+  // The id first: no record may ever be durable in a folder whose topic is unknown. The first flush syncs it.
+  if (!topic_id.is_zero()) {
+    TRY_ASSIGN(metadata, context.fs->open(folder + "/" + kPartitionMetadataName, env::OpenMode::kTruncate));
+    TRY(metadata->write_at(0, as_bytes(format_partition_metadata(topic_id))));
+  }
   const OpenOptions options{.clean_shutdown = true,
                             .recovery_point = start,
                             .recovery_point_known = true,
@@ -35,6 +36,7 @@ Result<std::unique_ptr<Log>> Log::create(const LogContext& context, const std::s
                             .now_ms = now_ms};
   TRY_ASSIGN(log, open(context, folder, std::move(config), options));
   log->state_->parent_unsynced = true;
+  log->state_->metadata_unsynced = !topic_id.is_zero();
   return std::move(log);
 }
 
@@ -67,6 +69,8 @@ Status LogState::ensure_loaded() {
   clean = false;
   if (epochs.truncate_from_end(end)) epochs_changed();
   if (epochs.truncate_from_start(start)) epochs_changed();
+  if (const auto epoch = std::exchange(epoch_to_assign, std::nullopt); epoch && epochs.assign(*epoch, end))
+    epochs_changed();
   return {};
 }
 
@@ -221,6 +225,10 @@ Offset Log::end_offset() const { return state_->end; }
 Offset Log::recovery_point() const {
   return fault_is(Fault::kLyingRecoveryPoint) ? state_->end : state_->recovery_point;
 }
+bool Log::all_flushed() const {
+  const LogState& s = *state_;
+  return s.end == s.recovery_point && s.new_names == s.synced_names && !s.epochs_unsynced && !s.unsynced_cut;
+}
 std::uint64_t Log::unflushed_bytes() const { return state_->unflushed_bytes; }
 std::uint64_t Log::size_bytes() const { return state_->size_bytes; }
 std::size_t Log::segment_count() const { return state_->segments.size(); }
@@ -239,10 +247,14 @@ const RecoveryReport& Log::recovery() const {
 Result<Uuid> Log::topic_id() {
   if (!state_->topic_id) {
     const std::string file = state_->path(kPartitionMetadataName);
+    const auto content = state_->context.fs->read_file(file, 4096);
+    if (!content && content.error().kind != ErrorKind::kNotFound) return std::unexpected(content.error());
     Uuid id;
-    if (state_->context.fs->exists(file)) {
-      TRY_ASSIGN(content, state_->context.fs->read_file(file));
-      TRY_ASSIGN(parsed, parse_partition_metadata(as_text(content), file));
+    if (content && is_torn_metadata(as_text(*content))) {
+      // A power loss before the first flush: nothing durable lies in such a folder.
+      TRY(state_->context.fs->remove(file));
+    } else if (content) {
+      TRY_ASSIGN(parsed, parse_partition_metadata(as_text(*content), file));
       id = parsed;
     }
     state_->topic_id = id;
@@ -285,8 +297,13 @@ Result<EpochEndOffset> Log::end_offset_for_epoch(LeaderEpoch epoch) {
 }
 
 Status Log::assign_epoch(LeaderEpoch epoch, Offset start) {
-  TRY(state_->ensure_loaded());
-  if (state_->epochs.assign(epoch, start)) state_->epochs_changed();
+  LogState& s = *state_;
+  if (!s.loaded && start == s.end) {  // a quiet log need not be looked into for that
+    if (!s.epoch_to_assign || epoch > *s.epoch_to_assign) s.epoch_to_assign = epoch;
+    return {};
+  }
+  TRY(s.ensure_loaded());
+  if (s.epochs.assign(epoch, start)) s.epochs_changed();
   return {};
 }
 

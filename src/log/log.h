@@ -128,12 +128,13 @@ class Log {
   // --- durability ------------------------------------------------------------------------------------------
 
   Offset recovery_point() const;          // everything below is on stable storage
+  bool all_flushed() const;               // and nothing else of it waits for a sync
   std::uint64_t unflushed_bytes() const;  // appended since the last flush, about
   // Whether flush.messages or flush.ms asks for a flush now.
   bool flush_due(std::int64_t now_ms) const;
   // What is to be synced so that everything below FlushWork::up_to is durable. Run it on any thread, then
   // complete. `include_active` = false: closed segments only (after a roll).
-  Result<FlushWork> prepare_flush(bool include_active = true);
+  Result<FlushWork> prepare_flush(bool include_active = true, bool one_by_one = true);
   void complete_flush(const FlushWork& done, std::int64_t now_ms);
 
   // Before a checkpoint: writes pending index entries and the producers to their files (no sync). As long as
@@ -141,7 +142,8 @@ class Log {
   Result<Offset> write_out();
 
   // Writes indexes, epochs and a producer snapshot, and syncs: after this Kafka opens the folder as cleanly
-  // shut down. The log must not be used afterwards. Blocks.
+  // shut down. The log must not be used afterwards. close() blocks; or prepare, sync, complete_flush().
+  Result<FlushWork> prepare_close(bool one_by_one = true);
   Status close();
 
   // Files to remove once `due_ms` (wall clock) has come. Renamed already; harmless if forgotten.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/fault.h"
 #include "log/log_manager_state.h"
 
 namespace moldau::log {
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kLogger = "kafka.log.LogManager";
 constexpr std::int64_t kRemovalCheckMs = 1000;
+constexpr std::size_t kManyLogs = 8;  // to sync: one wait for all of them is cheaper
 // A topic's flush.ms may change at any time; all logs are asked again so often.
 constexpr std::uint64_t kFlushChecksPerFullLook = 10;
 
@@ -154,27 +156,83 @@ void LogManager::State::flush_by_time() {
 // --------------------------------------------------------------------------------------------------------
 
 Status LogManager::State::write_recovery_points(LogDirectory& directory, bool flush_large) {
+  const std::vector<Handle> handles = in(directory);
   OffsetMap points, written;
-  for (const Handle& handle : in(directory)) {
+  std::vector<Handle> large;
+  for (const Handle& handle : handles) {
     Status done;
-    bool large = false;
     handle->with_log([&](Log& log) {
       const auto upto = log.write_out();
-      if (!upto) {
+      if (upto)
+        written[handle->name] = *upto;
+      else
         done = std::unexpected(upto.error());
-        return;
-      }
-      written[handle->name] = *upto;
-      large = options.background_flush_bytes > 0 && log.unflushed_bytes() > options.background_flush_bytes;
+      if (options.background_flush_bytes > 0 && log.unflushed_bytes() > options.background_flush_bytes)
+        large.push_back(handle);
       log.trim_memory();
       collect_removals(log);
     });
-    if (done && flush_large && large) done = flush(handle, true);
     if (!done && done.error().kind != ErrorKind::kNoSpace) return done;
-    handle->with_log([&](Log& log) { points[handle->name] = log.recovery_point(); });
   }
+  if (flush_large) {
+    const Status done = flush_together(directory, large);
+    if (!done && done.error().kind != ErrorKind::kNoSpace) return done;
+  }
+  for (const Handle& handle : handles)
+    handle->with_log([&](Log& log) { points[handle->name] = log.recovery_point(); });
   TRY(directory.store_recovery_points(std::move(points)));
   return directory.store_written(std::move(written));
+}
+
+// Few logs are synced file by file, many with one wait for all.
+Status LogManager::State::flush_together(LogDirectory& directory, const std::vector<Handle>& handles) {
+  if (handles.size() >= kManyLogs) {
+    std::vector<std::pair<Handle, FlushWork>> works;
+    Status failed;
+    for (const Handle& handle : handles) {
+      handle->with_log([&](Log& log) {
+        auto work = log.prepare_flush(true, false);
+        if (work)
+          works.emplace_back(handle, std::move(*work));
+        else
+          failed = std::unexpected(std::move(work).error());
+      });
+      if (!failed) return failed;
+    }
+    for (const auto& [handle, work] : works) TRY(work.hand_over(world.fs));
+    const Status synced = world.fs.sync_all(directory.path());
+    if (synced) {
+      for (const auto& [handle, work] : works)
+        handle->with_log([&](Log& log) { log.complete_flush(work, world.clock.wall_ms()); });
+      return {};
+    }
+    if (synced.error().kind != ErrorKind::kUnsupported) return synced;
+  }
+  for (const Handle& handle : handles) TRY(flush(handle, true));
+  return {};
+}
+
+Status LogManager::State::close_logs(LogDirectory& directory) {
+  const std::vector<Handle> handles = in(directory);
+  const auto unflushed =
+      std::ranges::count_if(handles, [](const Handle& h) { return !h->log->all_flushed(); });
+  if (static_cast<std::size_t>(unflushed) >= kManyLogs && !fault_is(Fault::kCloseLosesTail)) {
+    std::vector<FlushWork> works;
+    for (const Handle& handle : handles) {
+      TRY_ASSIGN(work, handle->log->prepare_close(false));
+      TRY(work.hand_over(world.fs));
+      works.push_back(std::move(work));
+    }
+    const Status synced = world.fs.sync_all(directory.path());
+    if (synced) {
+      for (std::size_t i = 0; i < handles.size(); ++i)
+        handles[i]->log->complete_flush(works[i], world.clock.wall_ms());
+      return {};
+    }
+    if (synced.error().kind != ErrorKind::kUnsupported) return synced;
+  }
+  for (const Handle& handle : handles) TRY(handle->log->close());
+  return {};
 }
 
 Status LogManager::State::write_log_starts(LogDirectory& directory) {

@@ -15,6 +15,16 @@ Status FlushWork::run(env::FileSystem& fs) const {
   return {};
 }
 
+Status FlushWork::hand_over(env::FileSystem& fs) const {
+  if (epochs_content.empty()) return {};
+  const std::string temporary = epochs_path + ".tmp";
+  {
+    TRY_ASSIGN(out, fs.open(temporary, env::OpenMode::kTruncate));
+    TRY(out->write_at(0, as_bytes(epochs_content)));
+  }
+  return fs.rename(temporary, epochs_path);
+}
+
 bool Log::flush_due(std::int64_t now_ms) const {
   const LogState& s = *state_;
   if (s.end <= s.recovery_point) return false;
@@ -22,9 +32,9 @@ bool Log::flush_due(std::int64_t now_ms) const {
          now_ms - s.last_flush_ms >= s.config->flush_ms;
 }
 
-Result<FlushWork> Log::prepare_flush(bool include_active) {
+Result<FlushWork> Log::prepare_flush(bool include_active, bool one_by_one) {
   LogState& s = *state_;
-  FlushWork work{.from = s.recovery_point, .up_to = s.recovery_point};
+  FlushWork work{.from = s.recovery_point, .up_to = s.recovery_point, .one_by_one = one_by_one};
   work.truncations = s.truncations;
   work.new_names = s.new_names;
   if (include_active) work.bytes = s.unflushed_bytes;
@@ -35,6 +45,10 @@ Result<FlushWork> Log::prepare_flush(bool include_active) {
     work.epochs_content = format_epochs(s.epochs.entries());
   }
   if (s.new_names != s.synced_names) work.folder = s.folder;
+  if (s.metadata_unsynced && one_by_one) {
+    TRY_ASSIGN(metadata, s.context.fs->open(s.path(kPartitionMetadataName), env::OpenMode::kReadWrite));
+    work.files.push_back(metadata);
+  }
   if (s.parent_unsynced) work.parent = s.folder.substr(0, s.folder.rfind('/'));
   if (s.unsynced_cut && *s.unsynced_cut < target) work.cut = s.unsynced_cut;
   if (target <= s.recovery_point && !work.cut) return work;
@@ -42,6 +56,7 @@ Result<FlushWork> Log::prepare_flush(bool include_active) {
   // A cut that is not durable must be, before the recovery point goes above it; so must the index of what
   // lies below the recovery point, for recovery believes it.
   if (include_active) TRY(s.active().spill(s.home()));
+  if (!one_by_one) return work;
   std::size_t first = s.segment_of(std::min(s.recovery_point, work.cut.value_or(s.recovery_point)));
   while (first > 0 && s.segments[first - 1].index_unsynced()) --first;
   for (std::size_t i = first; i < s.segments.size(); ++i) {
@@ -61,11 +76,15 @@ void Log::complete_flush(const FlushWork& done, std::int64_t now_ms) {
   s.unflushed_bytes -= std::min(s.unflushed_bytes, done.bytes);
   s.synced_names = std::max(s.synced_names, done.new_names);
   if (!done.parent.empty()) s.parent_unsynced = false;
+  if (!done.folder.empty()) s.metadata_unsynced = false;
   if (s.epochs_unsynced && done.epochs_content == format_epochs(s.epochs.entries()))
     s.epochs_unsynced = s.epochs_unwritten = false;
   if (done.truncations != s.truncations) return;
   if (done.cut && s.unsynced_cut == done.cut) s.unsynced_cut.reset();
   s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
+  if (done.one_by_one) return;
+  for (Segment& segment : s.segments)
+    if (&segment != &s.active()) segment.index_synced();  // the active one's may have grown meanwhile
 }
 
 Result<Offset> Log::write_out() {
@@ -80,19 +99,18 @@ Result<Offset> Log::write_out() {
   }
   if (s.epochs_unwritten) {
     // Torn by a power loss it is noticed and rebuilt from the log; the next flush syncs it.
-    const std::string temporary = s.path(kEpochsName) + ".tmp";
-    {
-      TRY_ASSIGN(out, s.context.fs->open(temporary, env::OpenMode::kTruncate));
-      TRY(out->write_at(0, as_bytes(format_epochs(s.epochs.entries()))));
-    }
-    TRY(s.context.fs->rename(temporary, s.path(kEpochsName)));
+    FlushWork epochs;
+    epochs.epochs_path = s.path(kEpochsName);
+    epochs.epochs_content = format_epochs(s.epochs.entries());
+    TRY(epochs.hand_over(*s.context.fs));
     s.epochs_unwritten = false;
   }
   return s.end;
 }
 
-Status Log::close() {
+Result<FlushWork> Log::prepare_close(bool one_by_one) {
   LogState& s = *state_;
+  if (s.epoch_to_assign) TRY(s.ensure_loaded());
   const Home home = s.home();
   if (s.tail_dirty || s.config->preallocate) {
     TRY_ASSIGN(file, s.active().file(home));
@@ -100,8 +118,10 @@ Status Log::close() {
     s.unsynced_cut = std::min(s.unsynced_cut.value_or(s.active().base()), s.active().base());
   }
   for (Segment& segment : s.segments) TRY(segment.seal(home));
-  if (s.loaded && s.snapshot_end != s.end && s.end > s.segments.front().base()) TRY(s.write_snapshot(s.end));
-  TRY_ASSIGN(work, prepare_flush(true));
+  const bool fresh_snapshot = s.loaded && s.snapshot_end != s.end && s.end > s.segments.front().base();
+  if (fresh_snapshot) TRY(s.write_snapshot(s.end));
+  TRY_ASSIGN(work, prepare_flush(true, one_by_one));
+  if (!one_by_one) return std::move(work);
   for (Segment& segment : s.segments) {
     TRY_ASSIGN(indexes, segment.index_files_to_sync(home));
     work.files.insert(work.files.end(), indexes.begin(), indexes.end());
@@ -110,8 +130,13 @@ Status Log::close() {
     auto snapshot = s.context.fs->open(home.path(s.end, kSnapshotSuffix), env::OpenMode::kReadWrite);
     if (snapshot) work.files.push_back(std::move(*snapshot));
   }
-  if (!fault_is(Fault::kCloseLosesTail)) TRY(work.run(*s.context.fs));
-  complete_flush(work, s.last_now_ms);
+  return std::move(work);
+}
+
+Status Log::close() {
+  TRY_ASSIGN(work, prepare_close());
+  if (!fault_is(Fault::kCloseLosesTail)) TRY(work.run(*state_->context.fs));
+  complete_flush(work, state_->last_now_ms);
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "log/log_manager.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "base/check.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kLogger = "kafka.log.LogManager";
 constexpr std::string_view kMetadataTopic = "__cluster_metadata";
+constexpr std::size_t kHelpers = 3, kFoldersPerHelper = 16;
 constexpr std::string_view kRemoteCache = "remote-log-index-cache";  // of tiered storage; not a partition
 
 // What makes a directory unusable for now, as opposed to a mistake that a person must mend.
@@ -98,9 +100,47 @@ Result<LoadReport> LogManager::load() {
   return report;
 }
 
+// Those who load the folders of one directory: the caller, and as many background threads as happen to be
+// free. Each takes the next folder until none is left; the caller waits for those under way.
+struct LogManager::State::Crew {
+  LogDirectory& directory;
+  std::vector<std::string> folders;
+  std::atomic<std::size_t> next{0};
+  std::atomic<std::size_t> done{0};
+  struct Outcome {
+    LoadReport report;
+    Status first_error;
+  };
+  env::Serial<Outcome> outcome;
+};
+
 Status LogManager::State::load_directory(LogDirectory& directory, LoadReport& report) {
   TRY(directory.load(options.boot_id, report.lines));
-  TRY_ASSIGN(folders, world.fs.list(directory.path()));
+  TRY_ASSIGN(entries, world.fs.list(directory.path()));
+  auto crew = std::make_shared<Crew>(directory);
+  for (const env::DirEntry& entry : entries)
+    if (entry.is_directory && entry.name != kRemoteCache) crew->folders.push_back(entry.name);
+  // A helper that comes late finds nothing left, and must not look further: the manager may be gone by then.
+  const std::size_t helpers = crew->folders.size() < kFoldersPerHelper ? 0 : kHelpers;
+  for (std::size_t i = 0; i < helpers; ++i) {
+    world.background.submit(reinterpret_cast<std::uintptr_t>(crew.get()) + i, [this, crew] {
+      if (crew->next.load() < crew->folders.size()) load_folders(*crew);
+    });
+  }
+  load_folders(*crew);
+  for (std::size_t done; (done = crew->done.load()) < crew->folders.size();) crew->done.wait(done);
+  return crew->outcome.with([&](Crew::Outcome& outcome) {
+    report.logs += outcome.report.logs;
+    report.logs_scanned += outcome.report.logs_scanned;
+    report.bytes_scanned += outcome.report.bytes_scanned;
+    report.bytes_dropped += outcome.report.bytes_dropped;
+    std::ranges::sort(outcome.report.lines);  // who loaded what is chance
+    report.lines.insert(report.lines.end(), outcome.report.lines.begin(), outcome.report.lines.end());
+    return outcome.first_error;
+  });
+}
+
+void LogManager::State::load_folders(Crew& crew) {
   // Nobody changes settings meanwhile, and a topic's folders follow each other: it is resolved once for them.
   std::string topic;
   std::shared_ptr<const LogConfig> config;
@@ -108,11 +148,20 @@ Status LogManager::State::load_directory(LogDirectory& directory, LoadReport& re
     if (config == nullptr || name != topic) config = options.config_of(topic = name);
     return config;
   };
-  for (const env::DirEntry& folder : folders) {
-    if (folder.is_directory && folder.name != kRemoteCache)
-      TRY(load_folder(directory, folder.name, config_of, report));
+  for (std::size_t i; (i = crew.next.fetch_add(1)) < crew.folders.size();) {
+    LoadReport report;
+    Status loaded = load_folder(crew.directory, crew.folders[i], config_of, report);
+    crew.outcome.with([&](Crew::Outcome& outcome) {
+      outcome.report.logs += report.logs;
+      outcome.report.logs_scanned += report.logs_scanned;
+      outcome.report.bytes_scanned += report.bytes_scanned;
+      outcome.report.bytes_dropped += report.bytes_dropped;
+      outcome.report.lines.insert(outcome.report.lines.end(), report.lines.begin(), report.lines.end());
+      if (!loaded && outcome.first_error) outcome.first_error = std::move(loaded);
+    });
+    crew.done.fetch_add(1);
+    crew.done.notify_one();
   }
-  return {};
 }
 
 Status LogManager::State::load_folder(LogDirectory& directory, const std::string& folder,
@@ -417,7 +466,7 @@ Status LogManager::close(std::int64_t broker_epoch) {
   for (const auto& directory : s.directories) {
     if (!directory->online()) continue;
     const auto close_all = [&]() -> Status {
-      for (const Handle& handle : s.in(*directory)) TRY(handle->log->close());
+      TRY(s.close_logs(*directory));
       TRY(s.write_recovery_points(*directory, false));
       TRY(s.write_log_starts(*directory));
       return directory->mark_clean(broker_epoch);

@@ -64,7 +64,9 @@ struct LogManager::State {
   using ConfigOf = decltype(LogManagerOptions::config_of);
 
   Status choose_identity();
+  struct Crew;
   Status load_directory(LogDirectory& directory, LoadReport& report);
+  void load_folders(Crew& crew);
   Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
                      LoadReport& report);
   void judge(const Log& log, const std::string& folder, LoadReport& report);
@@ -80,7 +82,9 @@ struct LogManager::State {
   std::int64_t interval_ms(Chore chore) const;
   void run_chore(Chore chore);
   void flush_by_time();
-  Status write_recovery_points(LogDirectory& directory, bool flush);
+  Status write_recovery_points(LogDirectory& directory, bool flush_large);
+  Status flush_together(LogDirectory& directory, const std::vector<Handle>& handles);
+  Status close_logs(LogDirectory& directory);
   Status write_log_starts(LogDirectory& directory);
   void retain(LogDirectory& directory);
   void expire();

@@ -112,10 +112,13 @@ class LogState {
   std::int64_t last_flush_ms = 0;
   std::uint64_t new_names = 0;  // counts files made; the folder was synced when it was synced_names
   std::uint64_t synced_names = 0;
+  bool metadata_unsynced = false;      // partition.metadata is new
   bool parent_unsynced = false;        // the folder's own name may not be durable
   std::optional<Offset> unsynced_cut;  // base of a segment whose file was truncated and not synced since
   std::uint64_t truncations = 0;       // a flush prepared before one says nothing about the log after it
   std::int64_t last_now_ms = 0;
+  // Said before the log was loaded: an epoch that begins where the log ends.
+  std::optional<LeaderEpoch> epoch_to_assign;
   std::optional<Uuid> topic_id;
   std::vector<Removal> removals;
   std::unique_ptr<RecoveryReport> report;

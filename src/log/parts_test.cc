@@ -96,6 +96,12 @@ TEST(Checkpoints, PartitionMetadata) {
   EXPECT_EQ(parse_partition_metadata("version: 1\n", "f").error().message,
             "f:1: expected \"version: 0\", found \"version: 1\"");
   EXPECT_FALSE(parse_partition_metadata("version: 0\ntopic_id: short", "f"));
+  const std::string whole = format_partition_metadata(*id);
+  for (std::size_t cut = 0; cut < whole.size(); ++cut)
+    EXPECT_TRUE(is_torn_metadata(whole.substr(0, cut))) << cut;
+  EXPECT_TRUE(is_torn_metadata(std::string(43, '\0')));
+  EXPECT_FALSE(is_torn_metadata(whole));
+  EXPECT_FALSE(is_torn_metadata("version: 1\ntopic"));
 }
 
 // ---- epochs

@@ -99,6 +99,7 @@ class Segment {
   void forget_index();
   bool indexed() const { return index_ != nullptr; }
   bool index_unsynced() const { return index_unsynced_; }
+  void index_synced() { index_unsynced_ = false; }
   void doubt_index() { index_unsynced_ = true; }  // a process that was killed may not have synced it
   // Index files that were written since they were last synced.
   Result<std::vector<std::shared_ptr<env::File>>> index_files_to_sync(const Home& home);

@@ -197,7 +197,8 @@ Status Disk::begin(DiskOp op, const std::string& path, bool* cut) {
   ++counters_.of[static_cast<std::size_t>(op)];
   const auto power_gone = [&] { return fail(ErrorKind::kIo, path + ": the power is gone"); };
   if (down_) return power_gone();
-  if (clock_ != nullptr) clock_->advance(latency_[static_cast<std::size_t>(op)]);
+  const env::Duration latency = latency_[static_cast<std::size_t>(op)];
+  if (clock_ != nullptr && latency > env::Duration::zero()) clock_->advance(latency);
   if (changes_something(op) && cut_at_ && changes_++ >= *cut_at_) {
     down_ = true;
     if (cut != nullptr) *cut = true;
@@ -353,6 +354,15 @@ Status Disk::sync_directory(const std::string& path) {
   }
   for (std::size_t i = 0; i < count; ++i) apply(platter_, journal_[i]);
   journal_.erase(journal_.begin(), journal_.begin() + static_cast<std::ptrdiff_t>(count));
+  return {};
+}
+
+Status Disk::sync_all(const std::string& path) {
+  TRY(begin(DiskOp::kSync, path));
+  for (auto& [name, inode] : names_)
+    if (inode != nullptr) inode->sync();
+  platter_ = names_;
+  journal_.clear();
   return {};
 }
 

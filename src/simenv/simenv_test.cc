@@ -122,6 +122,18 @@ TEST(Disk, APowerCutLosesAndTears) {
   EXPECT_LT(nameless, 250);
 }
 
+TEST(Disk, EverythingIsSyncedAtOnce) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Disk disk(seed);
+    put(disk, "/a", std::string(3000, 'a'), false);
+    put(disk, "/b", "b", false);
+    ASSERT_TRUE(disk.sync_all("/"));
+    disk.crash(Crash::kPower);
+    EXPECT_EQ(text_of(disk, "/a"), std::string(3000, 'a'));
+    EXPECT_EQ(text_of(disk, "/b"), "b");
+  }
+}
+
 TEST(Disk, RenameThenCrashIsOneOrTheOther) {
   int old_there = 0, new_there = 0;
   for (std::uint64_t seed = 0; seed < 50; ++seed) {

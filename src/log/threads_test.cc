@@ -1,0 +1,160 @@
+// What several threads do at once: loading, and the cache of open files. Worth most under the thread
+// sanitizer.
+#include <gtest/gtest.h>
+#include <mutex>
+#include <thread>
+#include <type_traits>
+
+#include "log/file_cache.h"
+#include "log/manager_fixture.h"
+
+namespace moldau::log {
+namespace {
+
+// The simulated disk for several threads: one operation at a time.
+class SharedDisk final : public env::FileSystem {
+ public:
+  explicit SharedDisk(simenv::Disk& disk) : disk_(disk) {}
+
+  Result<std::shared_ptr<env::File>> open(const std::string& path, env::OpenMode mode) override {
+    const std::scoped_lock lock(mutex_);
+    TRY_ASSIGN(file, disk_.open(path, mode));
+    return std::make_shared<SharedFile>(mutex_, file);
+  }
+  Result<std::vector<env::DirEntry>> list(const std::string& path) override {
+    return locked([&] { return disk_.list(path); });
+  }
+  bool exists(const std::string& path) override {
+    return locked([&] { return disk_.exists(path); });
+  }
+  Status create_directories(const std::string& path) override {
+    return locked([&] { return disk_.create_directories(path); });
+  }
+  Status rename(const std::string& from, const std::string& to) override {
+    return locked([&] { return disk_.rename(from, to); });
+  }
+  Status remove(const std::string& path) override {
+    return locked([&] { return disk_.remove(path); });
+  }
+  Status remove_all(const std::string& path) override {
+    return locked([&] { return disk_.remove_all(path); });
+  }
+  Status sync_directory(const std::string& path) override {
+    return locked([&] { return disk_.sync_directory(path); });
+  }
+  Result<std::uint64_t> free_bytes(const std::string& path) override {
+    return locked([&] { return disk_.free_bytes(path); });
+  }
+  Result<std::uint64_t> total_bytes(const std::string& path) override {
+    return locked([&] { return disk_.total_bytes(path); });
+  }
+  Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override {
+    return locked([&] { return disk_.lock(path); });
+  }
+
+ private:
+  class SharedFile final : public env::File {
+   public:
+    SharedFile(std::mutex& mutex, std::shared_ptr<env::File> file) : mutex_(mutex), file_(std::move(file)) {}
+    Result<std::size_t> read_at(std::uint64_t position, MutableBytes out) const override {
+      const std::scoped_lock lock(mutex_);
+      return file_->read_at(position, out);
+    }
+    Status write_at(std::uint64_t position, std::span<const ByteView> pieces) override {
+      const std::scoped_lock lock(mutex_);
+      return file_->write_at(position, pieces);
+    }
+    Status truncate(std::uint64_t size) override {
+      const std::scoped_lock lock(mutex_);
+      return file_->truncate(size);
+    }
+    Status sync() override {
+      const std::scoped_lock lock(mutex_);
+      return file_->sync();
+    }
+    Result<std::uint64_t> size() const override {
+      const std::scoped_lock lock(mutex_);
+      return file_->size();
+    }
+
+   private:
+    std::mutex& mutex_;
+    std::shared_ptr<env::File> file_;
+  };
+  template <typename F>
+  std::invoke_result_t<F> locked(F f) {
+    const std::scoped_lock lock(mutex_);
+    return f();
+  }
+
+  simenv::Disk& disk_;
+  std::mutex mutex_;
+};
+
+// A thread for each job.
+class Threads final : public env::Background {
+ public:
+  ~Threads() override {
+    for (auto& thread : threads_) thread.join();
+  }
+  bool submit(std::uint64_t, std::move_only_function<void()> job) override {
+    threads_.emplace_back([job = std::move(job)]() mutable { job(); });
+    return true;
+  }
+
+ private:
+  std::vector<std::thread> threads_;
+};
+
+TEST(Threads, LoadTogether) {
+  testing::ManagerFixture f;
+  ASSERT_TRUE(f.open());
+  constexpr int kPartitions = 200;
+  for (int i = 0; i < kPartitions; ++i) {
+    auto log = f.manager->create({"t" + std::to_string(i / 10), PartitionIndex{i}}, Uuid{});
+    for (int k = 0; k <= i % 7; ++k) ASSERT_TRUE(testing::ManagerFixture::append(LogManager::log(*log), "x"));
+  }
+  f.crash(simenv::Crash::kProcess);
+  SharedDisk disk(f.disk);
+  for (int round = 0; round < 20; ++round) {
+    Threads threads;
+    simenv::EventLog events;
+    auto manager = LogManager::open({disk, f.clock, f.random, threads, events}, f.options);
+    ASSERT_TRUE(manager);
+    const auto report = (*manager)->load();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->logs, static_cast<std::uint32_t>(kPartitions));
+    EXPECT_EQ(report->logs_scanned, static_cast<std::uint32_t>(kPartitions));
+    EXPECT_EQ((*manager)->all().size(), static_cast<std::size_t>(kPartitions));
+    for (const auto& handle : (*manager)->all())
+      EXPECT_EQ(LogManager::log(handle).end_offset(),
+                Offset{LogManager::partition(handle).partition.value % 7 + 1});
+    manager->reset();  // helpers that come late find nothing to do
+  }
+}
+
+TEST(Threads, ShareTheOpenFiles) {
+  simenv::Disk disk(1);
+  SharedDisk shared(disk);
+  FileCache cache(shared, 5);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<FileSlot> slots(8);
+      for (int i = 0; i < 2000; ++i) {
+        const auto which = static_cast<std::size_t>(i * 7 + t) % slots.size();
+        const std::string path = "/f" + std::to_string(t) + "-" + std::to_string(which);
+        const auto file = cache.get(slots[which], path, env::OpenMode::kCreate);
+        ASSERT_TRUE(file);
+        const auto byte = static_cast<std::uint8_t>(i);
+        ASSERT_TRUE((*file)->write_at(0, ByteView(&byte, 1)));
+        if (i % 50 == 0) cache.drop(slots[which]);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(cache.held(), 5u);
+}
+
+}  // namespace
+}  // namespace moldau::log
