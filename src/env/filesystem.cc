@@ -2,6 +2,10 @@
 
 namespace moldau::env {
 
+Status FileSystem::sync_all(const std::string& path) {
+  return fail(ErrorKind::kUnsupported, path + ": files can only be synced one by one");
+}
+
 Result<Bytes> FileSystem::read_file(const std::string& path, std::uint64_t limit) {
   TRY_ASSIGN(file, open(path, OpenMode::kRead));
   TRY_ASSIGN(size, file->size());

@@ -250,6 +250,15 @@ Status FileSystem::sync_directory(const std::string& path) {
   return {};
 }
 
+Status FileSystem::sync_all(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail_with(errno, "open", path);
+  const int error = ::syncfs(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  if (error != 0) return fail_with(error, "sync the file system of", path);
+  return {};
+}
+
 Result<std::uint64_t> FileSystem::free_bytes(const std::string& path) {
   TRY_ASSIGN(info, space_of(path));
   return std::uint64_t{info.f_bavail} * info.f_frsize;

@@ -17,6 +17,7 @@ class FileSystem final : public env::FileSystem {
   Status remove(const std::string& path) override;
   Status remove_all(const std::string& path) override;
   Status sync_directory(const std::string& path) override;
+  Status sync_all(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;
   Result<std::uint64_t> total_bytes(const std::string& path) override;
   Result<std::unique_ptr<env::FileLock>> lock(const std::string& path) override;

@@ -100,6 +100,13 @@ TEST_F(OsTest, ReplaceFileIsWhole) {
   EXPECT_FALSE(fs_.exists(path("check.tmp")));
 }
 
+TEST_F(OsTest, EverythingIsSyncedAtOnce) {
+  write("a", "1");
+  EXPECT_TRUE(fs_.sync_all(root_));
+  EXPECT_TRUE(fs_.sync_directory(root_));
+  EXPECT_EQ(fs_.sync_all(path("none")).error().kind, ErrorKind::kNotFound);
+}
+
 TEST_F(OsTest, LockIsExclusive) {
   {
     auto lock = fs_.lock(path(".lock"));
