@@ -69,8 +69,8 @@ class FileSystem {
   virtual Status remove(const std::string& path) = 0;                         // file or empty directory
   virtual Status remove_all(const std::string& path) = 0;                     // with content; fine if missing
   virtual Status sync_directory(const std::string& path) = 0;  // makes creations, renames, removals durable
-  // Everything written so far on the file system of `path`, names included, is durable when it returns: one wait for
-  // any number of files. kUnsupported where there is no such thing.
+  // Everything written so far on the file system of `path`, names included, is durable when it returns: one
+  // wait for any number of files. kUnsupported where there is no such thing.
   virtual Status sync_all(const std::string& path);
   virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
   virtual Result<std::uint64_t> total_bytes(const std::string& path) = 0;
