@@ -116,6 +116,19 @@ class NeverRead(BrokerTest):
         self.assertGreater(end, 0)
 
 
+    def test_stop_does_not_wait_for_them(self):
+        """SIGTERM while clients leave their replies unread: the stop has its bound, and what was acknowledged is there."""
+        topic = self.fill(16)
+        fetch = wire.request(wire.FETCH, 6, wire.fetch_body(topic, 0, 0, max_bytes=16 << 20))
+        deaf = [self.deaf(fetch, 3000) for _ in range(8)]
+        begin = time.monotonic()
+        self.assertEqual(self.broker.stop(), 0)
+        self.assertLess(time.monotonic() - begin, 10)
+        del deaf
+        self.broker.start()
+        self.assertEqual(self.client().offset(topic), (wire.NONE, 32))
+
+
 class Limits(BrokerTest):
     properties = {"connections.max.idle.ms": 1500, "max.connections.per.ip": 30, "socket.request.max.bytes": 100_000,
                   "connection.failed.authentication.delay.ms": 100}
