@@ -86,6 +86,38 @@ class Mistakes(unittest.TestCase):
         self.refused("{usual}\nnum.partitions＝3\n", self.file + ":3: ", "num.partitions", "＝")
         self.refused("{usual}\nnode.id=“1”\n", self.file + ":3: ", "node.id", "“")
 
+    def test_punctuation_in_other_places(self):
+        listen = f"listeners=PLAINTEXT://127.0.0.1:{self.broker.port}\n"
+        for mark in ("，", "、"):
+            self.refused(f"{listen}log.dirs={self.broker.folder}/a{mark}{self.broker.folder}/b\n", self.file + ":2: ", "log.dirs", mark)
+        self.refused("{usual}\nnum.partitions=３\n", self.file + ":3: ", "num.partitions", "３", "ASCII `3`")
+        self.refused("{usual}\nnum.partitions=\u30003\n", self.file + ":3: ", "num.partitions", "U+3000")
+        self.refused("{usual}\nnum.partitions=\u00a03\n", self.file + ":3: ", "num.partitions", "U+00A0")
+        self.refused("{usual}\nｎum.partitions=3\n", self.file + ":3: ", "ｎum.partitions", "U+FF4E")
+        self.refused("{usual}\n", "--override num.partitions=，", "U+FF0C", arguments=("--override", "num.partitions=，"))
+        # Where people write as they like, it is theirs: the mistake told is the next one.
+        self.refused("{usual}\n# 你好，世界、\nbroker.rack=東京，A\nnum.partitions=x\n", self.file + ":5: ", "num.partitions")
+
+    def test_the_same_mistakes_in_files_from_windows(self):
+        """A byte-order mark, carriage returns, a value that goes on in the next line."""
+        self.refused("\ufeff{usual}\nnum.partitions=x\n", self.file + ":3: ", "num.partitions")
+        self.refused("{usual}\r\nnum.partitions=x\r\n", self.file + ":3: ", "value x for")
+        self.refused("{usual}\nnum.partitions=\\\n  x\n", self.file + ":3: ", "num.partitions")
+        self.refused("{usual}\nnum.partitions=1\nnum.partitions=x\n", self.file + ":4: ", "num.partitions")
+
+    def test_a_port_for_root_alone(self):
+        if os.geteuid() != 0:
+            skip("another user's view of port 81 needs root")
+        start = pathlib.Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text()
+        if int(start) <= 81:
+            skip("port 81 is for everybody here")
+        folder = self.broker.folder
+        (folder / "data").mkdir()
+        os.chmod(folder, 0o755), os.chmod(folder / "data", 0o777)
+        self.broker.prefix = ["setpriv", "--reuid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
+        self.refused(f"log.dirs={folder}/data\nlisteners=PLAINTEXT://127.0.0.1:81\n", self.file + ":2: ", "listeners", "81",
+                     "Permission denied")
+
     def test_no_file(self):
         for path, why in (("/nonexistent/server.properties", "No such file"), (str(self.broker.folder), "Is a directory")):
             done = subprocess.run([server_program(), path], capture_output=True, text=True, timeout=10)
