@@ -39,17 +39,12 @@ wanted() {
 }
 
 found=0 failed=0
-for file in "$LOG_DIR"/moldau-*.pid; do
-  [ -f "$file" ] || continue
-  { read -r pid && read -r started && IFS= read -r properties; } < "$file" || continue
-  if ! is_our_server "$pid" "$started" "$properties"; then
-    rm -f -- "$file" # it ended without us
-    continue
-  fi
-  wanted "$pid" "$properties" || continue
+stop() {
+  wanted "$1" "$2" || return
   found=1
-  kill -s "${SIGNAL:-TERM}" "$pid" || failed=1
-done
+  kill -s "${SIGNAL:-TERM}" "$1" || failed=1
+}
+each_server stop
 
 if [ $found = 0 ]; then
   echo "No kafka server to stop"

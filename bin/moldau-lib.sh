@@ -25,19 +25,33 @@ start_time() {
   echo "${20}"
 }
 
-# A pid file has three lines: pid, start time, properties path. One file for each properties path.
-pid_file() {
-  echo "$LOG_DIR/moldau-$(printf %s "$1" | cksum | cut -d' ' -f1).pid"
-}
+# A pid file has three lines: pid, start time, properties path. One for each server, as one properties file may serve several
+# with different --override; `moldau-HASH OF THE PATH-PID.pid`.
 
 # write_pid_file PROPERTIES PID
 write_pid_file() {
-  mkdir -p -- "$LOG_DIR" && printf '%s\n%s\n%s\n' "$2" "$(start_time "$2")" "$1" > "$(pid_file "$1")"
+  local hash
+  hash=$(printf %s "$1" | cksum | cut -d' ' -f1)
+  mkdir -p -- "$LOG_DIR" && printf '%s\n%s\n%s\n' "$2" "$(start_time "$2")" "$1" > "$LOG_DIR/moldau-$hash-$2.pid"
+}
+
+# each_server COMMAND...: calls COMMAND PID PROPERTIES for each server that runs; removes the pid files of those that ended.
+each_server() {
+  local file pid started properties
+  for file in "$LOG_DIR"/moldau-*.pid; do
+    [ -f "$file" ] || continue
+    { read -r pid && read -r started && IFS= read -r properties; } < "$file" || continue
+    if is_our_server "$pid" "$started" "$properties"; then
+      "$@" "$pid" "$properties"
+    else
+      rm -f -- "$file"
+    fi
+  done
 }
 
 # is_our_server PID STARTED PROPERTIES: whether that process is `…/moldau-server PROPERTIES …`, and still the same one.
 is_our_server() {
-  [[ $1 =~ ^[0-9]+$ ]] && [ "$(start_time "$1")" = "$2" ] || return 1
+  [[ $1 =~ ^[0-9]+$ && -n $2 ]] && [ "$(start_time "$1")" = "$2" ] || return 1
   local arguments i
   mapfile -d '' -t arguments 2> /dev/null < "/proc/$1/cmdline" || return 1
   for ((i = 0; i + 1 < ${#arguments[@]} && i < 2; i++)); do

@@ -24,7 +24,7 @@ FAKE = """\
       fi
     done
     printf '%s\\n' "$@" > "$1.called.tmp" && mv "$1.called.tmp" "$1.called"
-    echo "out of the server"
+    echo "out of the server, started (kafka.server.KafkaServer)"
     trap 'echo ended > "$properties.ended"; exit 0' TERM
     properties=$1
     while :; do read -r -t 0.05 <> <(:); done
@@ -215,6 +215,59 @@ class Scripts(unittest.TestCase):
         for text in ("", "x\ny\nz\n", "-1\n1\n/a\n", "1\n"):
             (self.logs / "moldau-1.pid").write_text(text)
             self.assertEqual(self.run_script("kafka-server-stop.sh").returncode, 1)
+
+    def test_a_second_start_that_fails_hides_nobody(self):
+        """The same file again: the second finds the data directory locked and ends. The first can be stopped as before."""
+        path = self.properties("same.properties", "node.id=1\n")
+        self.start(path)
+        server = self.path / "home" / "libexec" / "moldau-server"
+        first = server.read_text()
+        server.unlink()  # the one that runs has it open
+        server.write_text(textwrap.dedent("""\
+            #!/usr/bin/env bash
+            for argument; do [ "$argument" = --check ] && exit 0; done
+            echo "[now] INFO hello"; echo "ERROR it is locked"; exit 1
+            """))
+        server.chmod(0o755)
+        second = self.run_script("kafka-server-start.sh", "-daemon", path)
+        self.assertEqual((second.returncode, second.stderr), (1, "ERROR it is locked\n"))
+        output = (self.logs / "kafkaServer.out").read_text()
+        self.assertIn("out of the server", output)
+        self.assertIn("it is locked", output)
+        server.write_text(first)
+        self.assertEqual(self.run_script("kafka-server-stop.sh", "--node-id=1").returncode, 0)
+        self.wait_for(lambda: self.ended(path))
+
+    def test_two_servers_of_one_file(self):
+        """They differ by --override; each is stopped by its own node.id."""
+        path = self.properties("shared.properties", "node.id=1\n")
+        first = self.start(path)
+        second = subprocess.Popen([str(BIN / "kafka-server-start.sh"), str(path), "--override", "node.id=2"], env=self.env,
+                                  stdout=subprocess.DEVNULL)
+        self.started.append(second.pid)
+        self.wait_for(lambda: "node.id=2" in self.called(path))
+        self.assertEqual(self.run_script("kafka-server-stop.sh", "--node-id=2").returncode, 0)
+        self.assertEqual(second.wait(20), 0)
+        os.kill(first, 0)  # it runs
+        pathlib.Path(f"{path}.ended").unlink()
+        self.assertEqual(self.run_script("kafka-server-stop.sh", "--node-id=1").returncode, 0)
+        self.wait_for(lambda: self.ended(path))
+
+    def test_a_slow_start_is_not_waited_for(self):
+        """Recovery may take its time; the script does not."""
+        server = self.path / "home" / "libexec" / "moldau-server"
+        server.write_text(server.read_text().replace("started (kafka", "recovering (kafka"))
+        path = self.properties("slow.properties")
+        begin = time.monotonic()
+        self.start(path)
+        self.assertLess(time.monotonic() - begin, 10)
+
+    def test_a_start_begins_a_new_output(self):
+        path = self.properties("new.properties")
+        self.logs.mkdir()
+        (self.logs / "kafkaServer.out").write_text("of yesterday")
+        self.start(path)
+        self.wait_for(lambda: (self.logs / "kafkaServer.out").read_text() == "out of the server, started (kafka.server.KafkaServer)\n")
 
     def test_unknown_option(self):
         done = self.run_script("kafka-server-stop.sh", "--all")
