@@ -198,8 +198,10 @@ Refusal combine(const Decision& decision, const Resource& resource,
   std::vector<std::string> parts = list_in_effect(decision, resource, *definition);
   for (std::string& part : config::split_list(operation.value.value_or(""))) {
     const bool there = std::ranges::find(parts, part) != parts.end();
-    if (append && !there) parts.push_back(std::move(part));
-    if (!append) std::erase(parts, part);
+    if (!append)
+      std::erase(parts, part);
+    else if (!there)
+      parts.push_back(std::move(part));
   }
   changes.push_back({operation.name, config::join(parts, ",")});
   return std::nullopt;
