@@ -156,6 +156,49 @@ class Good(unittest.TestCase):
             self.assertFalse([l for l in broker.lines if "WARN" in l and "zookeeper.connect" in l])
             self.assertIn("num.partition", broker.log())
 
+    # What the files that came with Kafka set, beside listeners and directories.
+    ALWAYS = {"num.network.threads": 3, "num.io.threads": 8, "socket.send.buffer.bytes": 102400, "socket.receive.buffer.bytes": 102400,
+              "socket.request.max.bytes": 104857600, "num.partitions": 1, "log.retention.hours": 168,
+              "log.segment.bytes": 1073741824, "log.retention.check.interval.ms": 300000}
+    TOPICS = {"num.recovery.threads.per.data.dir": 1, "offsets.topic.replication.factor": 1,
+              "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1}
+    ZOOKEEPER = {"node.id": None, "broker.id": 0, "zookeeper.connect": "localhost:2181"}
+    AGES = {
+        "0.8": ZOOKEEPER | {"listeners": None, "host.name": "127.0.0.1", "port": "PORT", "zookeeper.connection.timeout.ms": 1000000,
+                            "log.flush.interval.messages": 10000, "log.flush.interval.ms": 1000, "log.cleaner.enable": "false"},
+        "0.10": ZOOKEEPER | {"listeners": "PLAINTEXT://127.0.0.1:PORT", "num.recovery.threads.per.data.dir": 1,
+                             "zookeeper.connection.timeout.ms": 6000, "delete.topic.enable": "true"},
+        "2.8": TOPICS | ZOOKEEPER | {"group.initial.rebalance.delay.ms": 0, "zookeeper.connection.timeout.ms": 18000,
+                                     "advertised.host.name": "127.0.0.1", "advertised.port": "PORT"},
+        "3.9": TOPICS | {"process.roles": "broker,controller", "controller.quorum.voters": "1@localhost:OTHER",
+                         "listeners": "PLAINTEXT://127.0.0.1:PORT,CONTROLLER://127.0.0.1:OTHER",
+                         "inter.broker.listener.name": "PLAINTEXT", "advertised.listeners": "PLAINTEXT://localhost:PORT",
+                         "controller.listener.names": "CONTROLLER", "listener.security.protocol.map":
+                         "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL"},
+        "4.3": TOPICS | {"process.roles": "broker,controller", "controller.quorum.bootstrap.servers": "localhost:OTHER",
+                         "listeners": "PLAINTEXT://127.0.0.1:PORT,CONTROLLER://127.0.0.1:OTHER",
+                         "inter.broker.listener.name": "PLAINTEXT", "controller.listener.names": "CONTROLLER",
+                         "advertised.listeners": "PLAINTEXT://localhost:PORT,CONTROLLER://localhost:OTHER",
+                         "share.coordinator.state.topic.replication.factor": 1, "share.coordinator.state.topic.min.isr": 1},
+    }
+
+    def test_files_of_every_age(self):
+        """Served, under the id that the file gives, and without a word about names that were good in their time."""
+        for age, settings in self.AGES.items():
+            with self.subTest(age):
+                port, other = free_port(), free_port()
+                fill = lambda v: v and str(v).replace("PORT", str(port)).replace("OTHER", str(other))
+                broker = Moldau(port=port)
+                broker.properties |= {name: fill(value) for name, value in (self.ALWAYS | settings).items()}
+                with broker:
+                    with wire.Client(port) as client:
+                        [(node, _, told, _)] = client.metadata([])[0]
+                        self.assertEqual((node, told), (settings.get("broker.id", 1), port))
+                        self.assertEqual(client.create_topic("t"), (wire.NONE, None))
+                        self.assertEqual(client.produce("t", [b"x"]).offset, 0)
+                    self.assertEqual([l for l in broker.lines if "unknown configuration" in l], [])
+                    self.assertEqual(broker.stop(), 0)
+
     def test_started_lines(self):
         with self.broker() as broker:
             line = broker.wait_for_line(r"started \(kafka\.server\.KafkaServer\)$")
