@@ -133,6 +133,8 @@ Result<std::vector<EpochEntry>> parse_epochs(std::string_view text, const std::s
       return lines.wrong("epoch and offset", line);
     epochs.push_back({LeaderEpoch{static_cast<std::int32_t>(epoch)}, Offset{offset}});
   }
+  // A piece of a file, cut within its last number, would tell of another offset.
+  if (!text.ends_with('\n')) return lines.wrong("the end of the line", std::nullopt);
   return epochs;
 }
 

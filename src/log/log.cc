@@ -74,6 +74,8 @@ Status LogState::ensure_loaded() {
   return {};
 }
 
+Status Log::look() { return state_->ensure_loaded(); }
+
 // What was said to be clean is looked at again: checkpoints may be missing or lie.
 Status LogState::load_end() {
   TRY_ASSIGN(found, active().find_end(home()));
@@ -225,9 +227,9 @@ Offset Log::end_offset() const { return state_->end; }
 Offset Log::recovery_point() const {
   return fault_is(Fault::kLyingRecoveryPoint) ? state_->end : state_->recovery_point;
 }
-bool Log::all_flushed() const {
+bool Log::untouched() const {
   const LogState& s = *state_;
-  return s.end == s.recovery_point && s.new_names == s.synced_names && !s.epochs_unsynced && !s.unsynced_cut;
+  return !s.loaded && s.new_names == s.synced_names && !s.epochs_unsynced;
 }
 std::uint64_t Log::unflushed_bytes() const { return state_->unflushed_bytes; }
 std::uint64_t Log::size_bytes() const { return state_->size_bytes; }
@@ -253,6 +255,7 @@ Result<Uuid> Log::topic_id() {
     if (content && is_torn_metadata(as_text(*content))) {
       // A power loss before the first flush: nothing durable lies in such a folder.
       TRY(state_->context.fs->remove(file));
+      state_->metadata_unsynced = false;
     } else if (content) {
       TRY_ASSIGN(parsed, parse_partition_metadata(as_text(*content), file));
       id = parsed;

@@ -125,10 +125,14 @@ class Log {
   // Forgets producers that were idle for producer.id.expiration.ms.
   void expire_producers(std::int64_t now_ms);
 
+  // A log that was closed cleanly is looked into when it is first used, or now. Its end may move then: the
+  // checkpoint that told of it may be old, or lie.
+  Status look();
+
   // --- durability ------------------------------------------------------------------------------------------
 
   Offset recovery_point() const;          // everything below is on stable storage
-  bool all_flushed() const;               // and nothing else of it waits for a sync
+  bool untouched() const;                 // since it was opened after a clean stop: closing writes nothing
   std::uint64_t unflushed_bytes() const;  // appended since the last flush, about
   // Whether flush.messages or flush.ms asks for a flush now.
   bool flush_due(std::int64_t now_ms) const;

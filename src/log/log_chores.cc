@@ -108,9 +108,15 @@ Status LogManager::State::flush(const Handle& handle, bool include_active) {
   handle->with_log([&](Log& log) { work = log.prepare_flush(include_active); });
   if (!work) return std::unexpected(std::move(work).error());
   if (work->empty()) return {};
-  TRY(work->run(world.fs));
-  handle->with_log([&](Log& log) { log.complete_flush(*work, world.clock.wall_ms()); });
-  return {};
+  const Status synced = work->run(world.fs);
+  bool gone = true;
+  handle->with_log([&](Log& log) {
+    gone = false;
+    if (synced) log.complete_flush(*work, world.clock.wall_ms());
+  });
+  // A log that was taken out meanwhile has another folder now: nothing is wrong with the disk.
+  if (!synced && gone && synced.error().kind == ErrorKind::kNotFound) return {};
+  return synced;
 }
 
 void LogManager::State::run_flushes(const Handle& handle) {
@@ -184,52 +190,52 @@ Status LogManager::State::write_recovery_points(LogDirectory& directory, bool fl
   return directory.store_written(std::move(written));
 }
 
-// Few logs are synced file by file, many with one wait for all.
+// Few logs are synced file by file, many with one wait for all. Where that cannot be, or fails (another's
+// file may be the reason), each file says for itself whether it is durable. A log without room does not keep
+// the others from it. Returns the first error, other than kNoSpace if there is one.
 Status LogManager::State::flush_together(LogDirectory& directory, const std::vector<Handle>& handles) {
+  Status full;
+  std::vector<std::pair<Handle, FlushWork>> works;
   if (handles.size() >= kManyLogs) {
-    std::vector<std::pair<Handle, FlushWork>> works;
-    Status failed;
     for (const Handle& handle : handles) {
-      handle->with_log([&](Log& log) {
-        auto work = log.prepare_flush(true, false);
-        if (work)
-          works.emplace_back(handle, std::move(*work));
-        else
-          failed = std::unexpected(std::move(work).error());
-      });
-      if (!failed) return failed;
+      Result<FlushWork> work;
+      handle->with_log([&](Log& log) { work = log.prepare_flush(true, false); });
+      if (work)
+        works.emplace_back(handle, std::move(*work));
+      else if (work.error().kind != ErrorKind::kNoSpace)
+        return std::unexpected(std::move(work).error());
+      else if (full)
+        full = std::unexpected(std::move(work).error());
     }
-    for (const auto& [handle, work] : works) TRY(work.hand_over(world.fs));
-    const Status synced = world.fs.sync_all(directory.path());
-    if (synced) {
+    if (world.fs.sync_all(directory.path())) {
       for (const auto& [handle, work] : works)
         handle->with_log([&](Log& log) { log.complete_flush(work, world.clock.wall_ms()); });
-      return {};
+      return full;
     }
-    if (synced.error().kind != ErrorKind::kUnsupported) return synced;
   }
-  for (const Handle& handle : handles) TRY(flush(handle, true));
-  return {};
+  for (const Handle& handle : handles) {
+    const Status done = flush(handle, true);
+    if (!done && done.error().kind != ErrorKind::kNoSpace) return done;
+    if (!done && full) full = done;
+  }
+  return full;
 }
 
+// The same with the last flush of each log.
 Status LogManager::State::close_logs(LogDirectory& directory) {
   const std::vector<Handle> handles = in(directory);
-  const auto unflushed =
-      std::ranges::count_if(handles, [](const Handle& h) { return !h->log->all_flushed(); });
-  if (static_cast<std::size_t>(unflushed) >= kManyLogs && !fault_is(Fault::kCloseLosesTail)) {
+  const auto touched = std::ranges::count_if(handles, [](const Handle& h) { return !h->log->untouched(); });
+  if (static_cast<std::size_t>(touched) >= kManyLogs && !fault_is(Fault::kCloseLosesTail)) {
     std::vector<FlushWork> works;
     for (const Handle& handle : handles) {
       TRY_ASSIGN(work, handle->log->prepare_close(false));
-      TRY(work.hand_over(world.fs));
       works.push_back(std::move(work));
     }
-    const Status synced = world.fs.sync_all(directory.path());
-    if (synced) {
+    if (world.fs.sync_all(directory.path())) {
       for (std::size_t i = 0; i < handles.size(); ++i)
         handles[i]->log->complete_flush(works[i], world.clock.wall_ms());
       return {};
     }
-    if (synced.error().kind != ErrorKind::kUnsupported) return synced;
   }
   for (const Handle& handle : handles) TRY(handle->log->close());
   return {};

@@ -8,21 +8,24 @@
 namespace moldau::log {
 
 Status FlushWork::run(env::FileSystem& fs) const {
-  if (!epochs_content.empty()) TRY(fs.replace_file(epochs_path, as_bytes(epochs_content)));
   for (const auto& file : files) TRY(file->sync());
   if (!parent.empty()) TRY(fs.sync_directory(parent));
   if (!folder.empty()) TRY(fs.sync_directory(folder));
   return {};
 }
 
-Status FlushWork::hand_over(env::FileSystem& fs) const {
-  if (epochs_content.empty()) return {};
-  const std::string temporary = epochs_path + ".tmp";
+// By the log's owner alone: two writers would tread on each other's temporary. Torn by a power loss it is
+// noticed and rebuilt from the log; the next flush syncs it.
+Status LogState::write_epochs() {
+  if (!epochs_unwritten) return {};
+  const std::string temporary = path(kEpochsName) + ".tmp";
   {
-    TRY_ASSIGN(out, fs.open(temporary, env::OpenMode::kTruncate));
-    TRY(out->write_at(0, as_bytes(epochs_content)));
+    TRY_ASSIGN(out, context.fs->open(temporary, env::OpenMode::kTruncate));
+    TRY(out->write_at(0, as_bytes(format_epochs(epochs.entries()))));
   }
-  return fs.rename(temporary, epochs_path);
+  TRY(context.fs->rename(temporary, path(kEpochsName)));
+  epochs_unwritten = false;
+  return {};
 }
 
 bool Log::flush_due(std::int64_t now_ms) const {
@@ -37,17 +40,18 @@ Result<FlushWork> Log::prepare_flush(bool include_active, bool one_by_one) {
   FlushWork work{.from = s.recovery_point, .up_to = s.recovery_point, .one_by_one = one_by_one};
   work.truncations = s.truncations;
   work.new_names = s.new_names;
+  work.epochs_version = s.epochs_version;
+  work.active_base = s.active().base();
   if (include_active) work.bytes = s.unflushed_bytes;
   if (!s.loaded && s.new_names == s.synced_names) return work;  // untouched since a clean start
   const Offset target = include_active ? s.end : s.active().base();
-  if (s.epochs_unsynced) {
-    work.epochs_path = s.path(kEpochsName);
-    work.epochs_content = format_epochs(s.epochs.entries());
-  }
-  if (s.new_names != s.synced_names) work.folder = s.folder;
-  if (s.metadata_unsynced && one_by_one) {
-    TRY_ASSIGN(metadata, s.context.fs->open(s.path(kPartitionMetadataName), env::OpenMode::kReadWrite));
-    work.files.push_back(metadata);
+  TRY(s.write_epochs());
+  if (s.epochs_unsynced || s.new_names != s.synced_names) work.folder = s.folder;
+  for (const auto& [unsynced, name] :
+       {std::pair(s.epochs_unsynced, kEpochsName), std::pair(s.metadata_unsynced, kPartitionMetadataName)}) {
+    if (!unsynced || !one_by_one) continue;
+    TRY_ASSIGN(file, s.context.fs->open(s.path(name), env::OpenMode::kReadWrite));
+    work.files.push_back(file);
   }
   if (s.parent_unsynced) work.parent = s.folder.substr(0, s.folder.rfind('/'));
   if (s.unsynced_cut && *s.unsynced_cut < target) work.cut = s.unsynced_cut;
@@ -77,14 +81,13 @@ void Log::complete_flush(const FlushWork& done, std::int64_t now_ms) {
   s.synced_names = std::max(s.synced_names, done.new_names);
   if (!done.parent.empty()) s.parent_unsynced = false;
   if (!done.folder.empty()) s.metadata_unsynced = false;
-  if (s.epochs_unsynced && done.epochs_content == format_epochs(s.epochs.entries()))
-    s.epochs_unsynced = s.epochs_unwritten = false;
+  if (done.epochs_version == s.epochs_version) s.epochs_unsynced = false;
   if (done.truncations != s.truncations) return;
   if (done.cut && s.unsynced_cut == done.cut) s.unsynced_cut.reset();
   s.recovery_point = std::max(s.recovery_point, std::min(done.up_to, s.end));
   if (done.one_by_one) return;
   for (Segment& segment : s.segments)
-    if (&segment != &s.active()) segment.index_synced();  // the active one's may have grown meanwhile
+    if (segment.base() < done.active_base) segment.index_synced();  // the others' may have grown meanwhile
 }
 
 Result<Offset> Log::write_out() {
@@ -97,20 +100,13 @@ Result<Offset> Log::write_out() {
     TRY(s.write_snapshot(s.end));
     s.remove_snapshots(s.active().base() + 1, s.end);
   }
-  if (s.epochs_unwritten) {
-    // Torn by a power loss it is noticed and rebuilt from the log; the next flush syncs it.
-    FlushWork epochs;
-    epochs.epochs_path = s.path(kEpochsName);
-    epochs.epochs_content = format_epochs(s.epochs.entries());
-    TRY(epochs.hand_over(*s.context.fs));
-    s.epochs_unwritten = false;
-  }
+  TRY(s.write_epochs());
   return s.end;
 }
 
 Result<FlushWork> Log::prepare_close(bool one_by_one) {
   LogState& s = *state_;
-  if (s.epoch_to_assign) TRY(s.ensure_loaded());
+  // An epoch that was only said, for records to come, need not be kept: loading forgets those at the end.
   const Home home = s.home();
   if (s.tail_dirty || s.config->preallocate) {
     TRY_ASSIGN(file, s.active().file(home));

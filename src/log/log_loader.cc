@@ -51,6 +51,8 @@ Status LogLoader::load() {
   } else {
     state_.new_names = 1;  // the names that a killed process made may not be durable yet
     state_.parent_unsynced = true;
+    state_.metadata_unsynced =
+        std::ranges::find(entries_, kPartitionMetadataName, &env::DirEntry::name) != entries_.end();
     // Nor may the cuts and indexes that it made, in the segment of the recovery point and the one before.
     const std::size_t point = state_.segment_of(state_.recovery_point);
     const std::size_t doubtful = point > 0 ? point - 1 : 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <utility>
 
 #include "base/check.h"
@@ -107,9 +108,11 @@ struct LogManager::State::Crew {
   std::vector<std::string> folders;
   std::atomic<std::size_t> next{0};
   std::atomic<std::size_t> done{0};
+  std::atomic<std::size_t> failed{
+      std::numeric_limits<std::size_t>::max()};  // the first of those that could not
   struct Outcome {
     LoadReport report;
-    Status first_error;
+    Status first_error;  // that of `failed`
   };
   env::Serial<Outcome> outcome;
 };
@@ -150,14 +153,17 @@ void LogManager::State::load_folders(Crew& crew) {
   };
   for (std::size_t i; (i = crew.next.fetch_add(1)) < crew.folders.size();) {
     LoadReport report;
-    Status loaded = load_folder(crew.directory, crew.folders[i], config_of, report);
+    Status loaded;
+    if (i < crew.failed.load()) loaded = load_folder(crew.directory, crew.folders[i], config_of, report);
     crew.outcome.with([&](Crew::Outcome& outcome) {
       outcome.report.logs += report.logs;
       outcome.report.logs_scanned += report.logs_scanned;
       outcome.report.bytes_scanned += report.bytes_scanned;
       outcome.report.bytes_dropped += report.bytes_dropped;
       outcome.report.lines.insert(outcome.report.lines.end(), report.lines.begin(), report.lines.end());
-      if (!loaded && outcome.first_error) outcome.first_error = std::move(loaded);
+      if (loaded || i > crew.failed.load()) return;
+      crew.failed.store(i);
+      outcome.first_error = std::move(loaded);
     });
     crew.done.fetch_add(1);
     crew.done.notify_one();

@@ -58,41 +58,6 @@ TEST(LogManager, KeepsItsLogsOverACleanStop) {
   EXPECT_EQ(ManagerFixture::values(log), (std::vector<std::string>{"x0", "x1", "x2"}));
 }
 
-// Many logs are closed with one wait for the disk; a power loss right behind it loses nothing.
-TEST(LogManager, ManyLogsAreSyncedTogether) {
-  ManagerFixture f;
-  ASSERT_TRUE(f.open());
-  for (int i = 0; i < 40; ++i) {
-    auto log = f.manager->create({"t", PartitionIndex{i}}, kId);
-    for (int k = 0; k < 5; ++k)
-      ASSERT_TRUE(ManagerFixture::append(LogManager::log(*log), "x" + std::to_string(k) + "-"));
-  }
-  const auto before = f.disk.counters()[simenv::DiskOp::kSync];
-  ASSERT_TRUE(f.manager->close());
-  EXPECT_LE(f.disk.counters()[simenv::DiskOp::kSync] - before, 5u);
-  f.crash(Crash::kPower);
-  ASSERT_TRUE(f.open());
-  EXPECT_TRUE(f.manager->directories()[0].was_clean);
-  for (int i = 0; i < 40; ++i) {
-    Log& log = LogManager::log(f.manager->find({"t", PartitionIndex{i}}));
-    EXPECT_EQ(ManagerFixture::values(log).size(), 5u);
-    EXPECT_EQ(*log.topic_id(), kId);
-  }
-
-  // The same for what a checkpoint finds unflushed.
-  f.options.background_flush_bytes = 1;
-  ASSERT_TRUE(f.manager->close());
-  ASSERT_TRUE(f.open());
-  for (const auto& handle : f.manager->all())
-    ASSERT_TRUE(ManagerFixture::append(LogManager::log(handle), "y"));
-  const auto again = f.disk.counters()[simenv::DiskOp::kSync];
-  ASSERT_TRUE(f.manager->write_checkpoints());
-  EXPECT_LE(f.disk.counters()[simenv::DiskOp::kSync] - again, 5u);
-  f.crash(Crash::kPower);
-  ASSERT_TRUE(f.open());
-  for (const auto& handle : f.manager->all()) EXPECT_EQ(LogManager::log(handle).end_offset(), Offset{6});
-}
-
 // A clean start of many partitions looks at folders, not into files.
 TEST(LogManager, ACleanStartReadsNoLogs) {
   ManagerFixture f;
@@ -344,25 +309,6 @@ TEST(LogManager, HighWatermarksAreKept) {
   ASSERT_TRUE(f.open());
   EXPECT_EQ(f.manager->checkpointed_high_watermark(kA), Offset{12});
   EXPECT_EQ(f.manager->checkpointed_high_watermark(kB), std::nullopt);
-}
-
-// One flush answers all who asked before it began.
-TEST(LogManager, FlushesAreShared) {
-  ManagerFixture f;
-  ASSERT_TRUE(f.open());
-  auto a = f.manager->create(kA, kId);
-  int done = 0;
-  for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(ManagerFixture::append(LogManager::log(*a), "x"));
-    f.manager->flush_in_background(*a, true, [&](Status status) { done += status.has_value(); });
-  }
-  EXPECT_EQ(f.background.waiting(), 1u);
-  const auto before = f.disk.counters()[simenv::DiskOp::kSync];
-  f.background.run_all();
-  EXPECT_EQ(done, 10);
-  EXPECT_LE(f.disk.counters()[simenv::DiskOp::kSync] - before,
-            3u);  // the log; once, epochs and partition.metadata
-  EXPECT_EQ(LogManager::log(*a).recovery_point(), Offset{10});
 }
 
 TEST(LogManager, ChoresRunWhenTheyAreDue) {

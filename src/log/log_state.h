@@ -79,7 +79,8 @@ class LogState {
 
   Status write_snapshot(Offset at);
   void remove_snapshots(Offset from, Offset to);  // those in [from, to)
-  void epochs_changed() { epochs_unsynced = epochs_unwritten = true; }
+  void epochs_changed() { epochs_unsynced = epochs_unwritten = true, ++epochs_version; }
+  Status write_epochs();  // if they have changed; no sync
   Status roll(Offset base, std::int64_t now_ms);
   // Takes segments [first, last) out; their files wait for removal at `due_ms`.
   Status retire_segments(std::size_t first, std::size_t last, std::int64_t due_ms);
@@ -105,6 +106,7 @@ class LogState {
   EpochCache epochs;
   bool epochs_unsynced = false;   // leader-epoch-checkpoint is not durably what `epochs` is
   bool epochs_unwritten = false;  // … nor in the system's hands
+  std::uint64_t epochs_version = 0;
   ProducerState producers;
   std::vector<Offset> snapshots;    // of producers, on disk, sorted
   Offset snapshot_end = kNoOffset;  // producers have not changed since the snapshot at this end

@@ -142,27 +142,24 @@ struct ProducerStatus {
 };
 
 // What to sync, ready to be taken to another thread. Two ways: run() syncs file by file. Or, for many logs at
-// once: prepared with `one_by_one` = false, then hand_over() of each, then one FileSystem::sync_all().
+// once: prepared with `one_by_one` = false, then one FileSystem::sync_all(). Either way what is not written
+// yet is written when it is prepared, by the log's owner.
 struct FlushWork {
   Offset from;   // the recovery point when it was prepared
   Offset up_to;  // durable below this once it is done
   bool one_by_one = true;
   std::vector<std::shared_ptr<env::File>> files{};
-  std::string parent{};       // if not empty, synced: the folder's own name is new
-  std::string folder{};       // if not empty, synced last: names in it are new
-  std::string epochs_path{};  // leader-epoch-checkpoint, replaced by `epochs_content` if not empty
-  std::string epochs_content{};
-  std::optional<Offset> cut{};    // base of the segment whose truncation becomes durable with it
-  std::uint64_t bytes = 0;        // that were unflushed,
-  std::uint64_t truncations = 0;  // truncations of the log, and
-  std::uint64_t new_names = 0;    // files made in it, when this was prepared
+  std::string parent{};              // if not empty, synced: the folder's own name is new
+  std::string folder{};              // if not empty, synced last: names in it are new
+  std::optional<Offset> cut{};       // base of the segment whose truncation becomes durable with it
+  Offset active_base{0};             // When this was prepared: where the active segment began,
+  std::uint64_t bytes = 0;           // bytes that were unflushed,
+  std::uint64_t truncations = 0;     // truncations of the log,
+  std::uint64_t new_names = 0;       // files made in it,
+  std::uint64_t epochs_version = 0;  // changes of its epochs.
 
-  bool empty() const {
-    return up_to <= from && files.empty() && folder.empty() && parent.empty() && epochs_content.empty() &&
-           !cut;
-  }
+  bool empty() const { return up_to <= from && files.empty() && folder.empty() && parent.empty() && !cut; }
   Status run(env::FileSystem& fs) const;
-  Status hand_over(env::FileSystem& fs) const;  // writes what is not written yet, without sync
 };
 
 struct Removal {

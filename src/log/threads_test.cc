@@ -133,6 +133,27 @@ TEST(Threads, LoadTogether) {
   }
 }
 
+// Whoever finds it first: the first bad folder is the reason that is told, as with one thread.
+TEST(Threads, TellTheFirstTrouble) {
+  testing::ManagerFixture f;
+  ASSERT_TRUE(f.open());
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(f.manager->create({"t", PartitionIndex{i}}, Uuid{}));
+  f.crash(simenv::Crash::kProcess);
+  for (const char* folder : {"/t-7", "/t-71", "/t-72", "/t-80", "/t-9"})
+    f.disk.add_fault({.op = simenv::DiskOp::kList, .path = folder});
+  SharedDisk disk(f.disk);
+  for (int round = 0; round < 20; ++round) {
+    Threads threads;
+    simenv::EventLog events;
+    auto manager = LogManager::open({disk, f.clock, f.random, threads, events}, f.options);
+    ASSERT_TRUE(manager && (*manager)->load());
+    const DirectoryStatus status = (*manager)->directories()[0];
+    EXPECT_FALSE(status.online);
+    EXPECT_TRUE(status.why_offline.starts_with("/data/t-7:")) << status.why_offline;
+    EXPECT_TRUE((*manager)->all().empty());
+  }
+}
+
 TEST(Threads, ShareTheOpenFiles) {
   simenv::Disk disk(1);
   SharedDisk shared(disk);

@@ -35,6 +35,12 @@ std::unexpected<Error> fail_with(int error, const char* what, const std::string&
   return fail(kind_of(error), path + ": cannot " + what + ": " + std::strerror(error));
 }
 
+// What a sync could not write is no longer in memory either: a second try would say that all is well. So no
+// error of it passes for one that time mends, a full disk included.
+std::unexpected<Error> sync_failed(int error, const std::string& path) {
+  return fail(ErrorKind::kIo, path + ": cannot sync: " + std::strerror(error));
+}
+
 class File final : public env::File {
  public:
   File(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
@@ -72,7 +78,7 @@ class File final : public env::File {
   }
 
   Status sync() override {
-    if (::fdatasync(fd_) != 0) return fail_with(errno, "sync", path_);
+    if (::fdatasync(fd_) != 0) return sync_failed(errno, path_);
     return {};
   }
 
@@ -246,7 +252,7 @@ Status FileSystem::sync_directory(const std::string& path) {
   if (fd < 0) return fail_with(errno, "open", path);
   const int error = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  if (error != 0 && error != EINVAL) return fail_with(error, "sync", path);  // EINVAL: no such notion there
+  if (error != 0 && error != EINVAL) return sync_failed(error, path);  // EINVAL: no such notion there
   return {};
 }
 
@@ -255,7 +261,7 @@ Status FileSystem::sync_all(const std::string& path) {
   if (fd < 0) return fail_with(errno, "open", path);
   const int error = ::syncfs(fd) == 0 ? 0 : errno;
   ::close(fd);
-  if (error != 0) return fail_with(error, "sync the file system of", path);
+  if (error != 0) return sync_failed(error, path);
   return {};
 }
 
