@@ -14,6 +14,7 @@ class Waiting {
  public:
   virtual ~Waiting() = default;
   virtual void abandon() = 0;  // the connection is gone: stop waiting, answer nobody
+  virtual void hurry() = 0;    // the broker stops: answer now with what there is
 };
 
 class ConnectionState {
@@ -25,6 +26,10 @@ class ConnectionState {
   void remove(Waiting& waiting) { waiting_.erase(&waiting); }
   void abandon_all() {
     for (const auto& [key, waiting] : std::exchange(waiting_, {})) key->abandon();
+  }
+  // REQUIRES: no request comes any more.
+  void hurry_all() {
+    for (const auto& [key, waiting] : std::exchange(waiting_, {})) key->hurry();
   }
 
  private:

@@ -33,6 +33,7 @@ struct alignas(64) LoopCounters {
   Counter writes;
   Counter idle_closed;    // connections.max.idle.ms
   Counter refused_input;  // connections closed for what they sent
+  Counter cold_reads;     // parts of files read in by background threads before they were sent
   Counter read_pauses;    // times a connection was not read because a bound was reached
 };
 
@@ -51,6 +52,7 @@ struct Stats {
   std::uint64_t bytes_sent_by_file = 0;
   std::uint64_t reads = 0, writes = 0, turns = 0;
   std::uint64_t read_pauses = 0;
+  std::uint64_t cold_reads = 0;
   std::uint64_t receive_bytes_held = 0;  // MemoryPoolUsed; counted while queued.max.request.bytes is set
   // CPU time of the loops' threads so far: NetworkProcessorAvgIdlePercent is 1 - its growth over that of time
   // and number of loops.

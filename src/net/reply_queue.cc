@@ -62,25 +62,30 @@ void ReplyQueue::enqueue_early() {
   }
 }
 
-Result<ReplyQueue::Next> ReplyQueue::next(bool send_files) {
+Result<ReplyQueue::Next> ReplyQueue::next(bool send_files, const Sendable& sendable) {
   const auto sends_as_file = [&](const Piece& piece) {
     return piece.large && send_files && std::get<env::FileSlice>(piece.payload).file->native_handle() >= 0;
   };
   if (sends_as_file(pieces_[first_])) {
-    Next file;
-    file.file = &std::get<env::FileSlice>(pieces_[first_].payload);
-    return file;
+    const auto& slice = std::get<env::FileSlice>(pieces_[first_].payload);
+    const std::uint64_t bytes = sendable ? sendable(slice) : slice.length;
+    return bytes > 0 ? Next{.file = &slice, .of_file = bytes} : Next{.cold = &slice};
   }
   std::size_t count = 0, size = 0;
   for (; count < kPiecesPerCall && first_ + count < pieces_.size(); ++count) {
     const std::size_t at = first_ + count;
     if (is_file(pieces_[at].payload)) {
       if (sends_as_file(pieces_[at]) || size >= kFileChunk) break;
+      const auto& slice = std::get<env::FileSlice>(pieces_[at].payload);
+      if (sendable && sendable(slice) < std::min<std::uint64_t>(slice.length, kFileChunk)) {
+        if (count == 0) return Next{.cold = &slice};
+        break;
+      }
       TRY(load_slice(at));
     }
     size += gather(at);
   }
-  return Next{{iovecs_.data(), count}, size, first_ + count < pieces_.size(), nullptr};
+  return Next{.bytes = {iovecs_.data(), count}, .size = size, .more = first_ + count < pieces_.size()};
 }
 
 // Puts the piece into its place of iovecs_ and returns its size.

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <sys/uio.h>
 #include <variant>
@@ -26,12 +27,17 @@ class ReplyQueue {
   static constexpr std::size_t kFileChunk = 64u
                                             << 10;  // read at once of a slice that cannot be sent as a file
 
-  // What the next system call sends: bytes, or else a file.
+  // How many bytes of a slice, from its start, can be had without waiting for a disk.
+  using Sendable = std::function<std::uint64_t(const env::FileSlice&)>;
+
+  // What the next system call sends: bytes, or else a file, or nothing before `cold` has been read in.
   struct Next {
-    std::span<const iovec> bytes;
+    std::span<const iovec> bytes = {};
     std::size_t size = 0;  // of `bytes`
     bool more = false;     // something follows at once: no need to send a half-filled packet
     const env::FileSlice* file = nullptr;
+    std::uint64_t of_file = 0;  // so many bytes of `file` at most
+    const env::FileSlice* cold = nullptr;
   };
 
   std::uint64_t open() { return opened_++; }
@@ -39,9 +45,9 @@ class ReplyQueue {
   void answer(std::uint64_t slot, env::Outbound&& outbound);
 
   bool has_output() const { return first_ < pieces_.size(); }
-  // REQUIRES: has_output(). `send_files`: the connection can send files as such. Errors: a slice that could
-  // not be read in full.
-  Result<Next> next(bool send_files);
+  // REQUIRES: has_output(). `send_files`: the connection can send files as such. `sendable`: as above; none:
+  // all of any slice. Errors: a slice that could not be read in full.
+  Result<Next> next(bool send_files, const Sendable& sendable = {});
   void sent(std::uint64_t bytes);
 
   std::uint64_t opened() const { return opened_; }

@@ -13,6 +13,12 @@
 #include "net/worker.h"
 
 namespace moldau::net {
+namespace {
+
+// Keys of background jobs, one a loop; far from everybody else's.
+constexpr std::uint64_t kColdReads = 0xc01d'0000'0000'0000;
+
+}  // namespace
 
 Server::Server(Options options, const env::Clock& clock, const MakeRandom& make_random, Log log)
     : options_(std::move(options)), log_(std::move(log)) {
@@ -49,6 +55,12 @@ Status Server::bind(std::span<const ListenerSpec> listeners) {
   return {};
 }
 
+void Server::read_cold_files_with(env::Background& background, const PageCache& cache) {
+  CHECK(state_ == State::kMade || state_ == State::kBound);
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i]->warmth().use(background, cache, kColdReads + i);
+}
+
 void Server::start(env::RequestHandler& handler) {
   CHECK(state_ == State::kBound);
   state_ = State::kServing;
@@ -64,26 +76,28 @@ void Server::start(env::RequestHandler& handler) {
   }
 }
 
-void Server::stop(env::Duration grace) {
+void Server::stop(env::Duration grace, const Draining& draining) {
   const State before = std::exchange(state_, State::kStopped);
   listening_.clear();
   if (before != State::kServing) return;
   for (const auto& acceptor : acceptors_) {
     on_worker(acceptor->home(), [&] { acceptor->stop(); });
   }
-  drain(grace);
+  drain(grace, draining);
   for (const auto& worker : workers_) worker->loop().stop();
   for (const auto& worker : workers_) worker->join();
 }
 
 // The letters that hand over connections were posted before the acceptors stopped: they are read before
 // these.
-void Server::drain(env::Duration grace) {
+void Server::drain(env::Duration grace, const Draining& draining) {
   std::vector<std::future<void>> drained;
   for (const auto& worker : workers_) {
     auto done = std::make_shared<std::promise<void>>();
     drained.push_back(done->get_future());
-    worker->call([w = worker.get(), done] { w->drain([done] { done->set_value(); }); });
+    worker->call([w = worker.get(), done, &draining] {  // which outlives the wait below
+      w->drain(draining, [done] { done->set_value(); });
+    });
   }
   const auto deadline = std::chrono::steady_clock::now() + grace;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -121,6 +135,7 @@ Stats Server::stats_of_loop(std::size_t index) const {
   stats.writes = c.writes.get();
   stats.turns = c.turns.get();
   stats.read_pauses = c.read_pauses.get();
+  stats.cold_reads = c.cold_reads.get();
   stats.cpu_ns = worker.cpu_ns();
   return stats;
 }
@@ -143,6 +158,7 @@ Stats Server::stats() const {
     sum.writes += one.writes;
     sum.turns += one.turns;
     sum.read_pauses += one.read_pauses;
+    sum.cold_reads += one.cold_reads;
     sum.cpu_ns += one.cpu_ns;
   }
   sum.connections_refused = limits_->refused();

@@ -25,6 +25,7 @@ namespace moldau::net {
 class Acceptor;
 class ConnectionLimits;
 class Listener;
+class PageCache;
 class ReceiveBudget;
 class Worker;
 
@@ -44,16 +45,22 @@ class Server {
   Status bind(std::span<const ListenerSpec> listeners);
   std::span<const BoundListener> listeners() const { return bound_; }
 
+  // Before start(), or not at all: parts of files that are not in memory are read in by `background` before a
+  // loop sends them. Both live until after stop().
+  void read_cold_files_with(env::Background& background, const PageCache& cache);
   void start(env::RequestHandler& handler);
+  // Called for each connection, on its loop, when it is read no more: what waits for nothing but time may be
+  // answered at once.
+  using Draining = std::function<void(env::Connection&)>;
   // Closes the listeners, reads no more requests, and waits up to `grace` until those in flight are answered
   // and their replies sent; then closes what is left and ends the threads.
-  void stop(env::Duration grace);
+  void stop(env::Duration grace, const Draining& draining = {});
 
   Stats stats() const;                           // sums over the loops; any thread, but not during stop()
   Stats stats_of_loop(std::size_t index) const;  // likewise
 
  private:
-  void drain(env::Duration grace);
+  void drain(env::Duration grace, const Draining& draining);
   void on_worker(Worker& worker, const std::function<void()>& f);
 
   enum class State : std::uint8_t { kMade, kBound, kServing, kStopped };

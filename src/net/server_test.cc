@@ -246,10 +246,11 @@ void check_file_reply(const Client& client, std::uint64_t position, std::uint64_
 
 TEST(Server, SlicesOfFilesOfAllSizes) {
   TestServer test;
-  test.handler.file = std::make_shared<PatternFile>(1u << 20);
+  const auto file = std::make_shared<PatternFile>(1u << 20);
+  test.handler.file = file;
   const Client client = test.connect();
   for (const bool handle : {true, false}) {
-    test.handler.file->shows_handle = handle;
+    file->shows_handle = handle;
     for (const std::uint64_t length : {0u, 1u, 8191u, 8192u, 8193u, 65536u, 300'000u, 1u << 20}) {
       check_file_reply(client, (1u << 20) - length, length);
       if (HasFatalFailure()) FAIL() << length;
@@ -513,6 +514,21 @@ TEST(Server, RunningOutOfDescriptorsPausesAcceptingAndIsSaidOnce) {
     clients.clear();
     ASSERT_TRUE(eventually([&] { return test.server->stats().connections == 0; }));
   }
+}
+
+TEST(Server, StopTellsOfEachConnectionSoThatWhatWaitsCanBeAnswered) {
+  TestServer test;
+  const Client client = test.connect(), other = test.connect();
+  ASSERT_TRUE(client.send(hold("long poll")));
+  ASSERT_EQ(other.ask(echo("hi")), "hi");
+  ASSERT_TRUE(eventually([&] { return test.handler.holds("long poll"); }));
+  std::atomic<int> told = 0;
+  test.server->stop(std::chrono::hours(1), [&](env::Connection&) {
+    if (told++ == 0) test.handler.release("long poll");
+  });
+  EXPECT_EQ(told, 2);
+  EXPECT_EQ(client.receive(), "long poll");
+  EXPECT_EQ(client.receive(), "<closed>");
 }
 
 TEST(Server, StopDoesNotWaitBeyondItsGrace) {

@@ -82,7 +82,9 @@ void SocketConnection::close(std::string why) {
   finish(handing_in_ ? replies_.opened() - 1 : replies_.opened(), kFinishPatience);
 }
 
-void SocketConnection::drain() {
+void SocketConnection::drain(const std::function<void(env::Connection&)>& told) {
+  if (closed_) return;
+  if (told) guarded([&] { told(*this); });
   if (!closed_) finish(replies_.opened(), env::Duration(-1));  // the server sets the deadline
 }
 
@@ -162,7 +164,7 @@ void SocketConnection::peer_ended() {
 
 void SocketConnection::send() {
   std::uint64_t sent = 0;
-  while (!closed_ && writable_ && replies_.has_output()) {
+  while (!closed_ && writable_ && !reading_in_ && replies_.has_output()) {
     if (sent >= kSentPerTurn) {
       worker_.loop().next_turn(*this);
       break;
@@ -183,10 +185,16 @@ void SocketConnection::count_finished() {
 
 // One system call. False: the connection has ended.
 bool SocketConnection::send_once(std::uint64_t& sent) {
-  const auto next = replies_.next(stream_->sends_files());
+  FileWarmth& warmth = worker_.warmth();
+  const auto sendable = [&](const env::FileSlice& slice) {
+    return send_cold_ ? slice.length : warmth.sendable(slice);
+  };
+  const auto next = replies_.next(stream_->sends_files(), sendable);
   if (!next) return end(LogLevel::kError, next.error().message), false;
-  const Stream::Outcome put =
-      next->file != nullptr ? stream_->send_file(*next->file) : stream_->write(next->bytes, next->more);
+  if (next->cold != nullptr) return read_in(*next->cold), true;
+  send_cold_ = false;
+  const Stream::Outcome put = next->file != nullptr ? stream_->send_file(*next->file, next->of_file)
+                                                    : stream_->write(next->bytes, next->more);
   worker_.counters().writes.add(1);
   switch (put.state) {
     case Stream::State::kDone:
@@ -207,6 +215,16 @@ bool SocketConnection::send_once(std::uint64_t& sent) {
       return false;
   }
   return false;
+}
+
+void SocketConnection::read_in(const env::FileSlice& slice) {
+  const auto then = [this, self = self_] {
+    reading_in_ = false;
+    if (!closed_) worker_.loop().next_turn(*this);
+  };
+  reading_in_ = worker_.warmth().warm(slice, then);
+  send_cold_ = !reading_in_;
+  if (reading_in_) worker_.counters().cold_reads.add(1);
 }
 
 void SocketConnection::go_on() {

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -38,7 +39,8 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   void reply(std::uint64_t slot, env::Outbound&& outbound) override;
   void close(std::string why) override;
 
-  void drain();                          // ends when its requests are answered
+  // Ends when its requests are answered; `told` (if any) hears of it first.
+  void drain(const std::function<void(env::Connection&)>& told);
   void end_now(const std::string& why);  // whatever is under way
 
   void ready(std::uint32_t events) override;
@@ -57,6 +59,7 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   bool may_read();
   void send();
   bool send_once(std::uint64_t& sent);
+  void read_in(const env::FileSlice& slice);
   void count_finished();
   void go_on();
   void finish(std::uint64_t slot, env::Duration patience);
@@ -82,6 +85,8 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   bool readable_ = false, writable_ = true;
   bool peer_ending_ = false;  // the end of the stream may lie behind a read that came up short
   bool handing_in_ = false;
+  bool reading_in_ = false;  // what is to be sent next comes from a disk
+  bool send_cold_ = false;   // it is sent all the same: nobody has time to read it in
   bool finishing_ = false;
   bool closed_ = false;
 };

@@ -57,10 +57,10 @@ Stream::Outcome SocketStream::write(std::span<const iovec> from, bool more) {
   return outcome;
 }
 
-Stream::Outcome SocketStream::send_file(const env::FileSlice& slice) {
+Stream::Outcome SocketStream::send_file(const env::FileSlice& slice, std::uint64_t at_most) {
   constexpr std::uint64_t kAtOnce = 1u << 30;
   auto position = static_cast<off_t>(slice.position);
-  const auto count = static_cast<std::size_t>(std::min(slice.length, kAtOnce));
+  const auto count = static_cast<std::size_t>(std::min({slice.length, at_most, kAtOnce}));
   const ssize_t put =
       uninterrupted([&] { return ::sendfile(fd_, slice.file->native_handle(), &position, count); });
   Outcome outcome = outcome_of(put, State::kEnd);

@@ -31,7 +31,7 @@ class Stream {
   // `more`: other bytes follow at once.
   virtual Outcome write(std::span<const iovec> from, bool more) = 0;
   virtual bool sends_files() const = 0;  // otherwise send_file is never called
-  virtual Outcome send_file(const env::FileSlice& slice) = 0;
+  virtual Outcome send_file(const env::FileSlice& slice, std::uint64_t at_most) = 0;
   virtual void close() = 0;
 };
 
@@ -46,7 +46,7 @@ class SocketStream final : public Stream {
   Outcome read(std::span<const iovec> into) override;
   Outcome write(std::span<const iovec> from, bool more) override;
   bool sends_files() const override { return true; }
-  Outcome send_file(const env::FileSlice& slice) override;
+  Outcome send_file(const env::FileSlice& slice, std::uint64_t at_most) override;
   void close() override;
 
  private:

@@ -275,7 +275,8 @@ BusyLoop::BusyLoop(env::Loop& loop) {
   began.wait();
 }
 
-TestServer::TestServer(Options options, std::vector<ListenerSpec> listeners) {
+TestServer::TestServer(Options options, std::vector<ListenerSpec> listeners,
+                       const std::function<void(Server&)>& before_start) {
   if (options.loops == 0) options.loops = 2;
   auto log = [this](LogLevel, const std::string& line) {
     const std::lock_guard lock(mutex_);
@@ -284,6 +285,7 @@ TestServer::TestServer(Options options, std::vector<ListenerSpec> listeners) {
   server = std::make_unique<Server>(options, clock, [] { return std::make_unique<TestRandom>(1); }, log);
   const Status bound = server->bind(listeners);
   CHECK(bound, bound ? "" : bound.error().message);
+  if (before_start) before_start(*server);
   server->start(handler);
 }
 

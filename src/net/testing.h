@@ -92,7 +92,7 @@ class ToyHandler final : public env::RequestHandler {
   void release(const std::string& name);  // any thread; waits for nothing
   bool holds(const std::string& name);
 
-  std::shared_ptr<PatternFile> file;
+  std::shared_ptr<env::File> file;
   std::atomic<int> open{0}, opened_ever{0}, closed_ever{0}, requests{0}, expired{0};
   std::mutex mutex;
   env::ConnectionInfo last_info;  // under the mutex
@@ -148,7 +148,8 @@ class BusyLoop {
 class TestServer {
  public:
   explicit TestServer(Options options = {},
-                      std::vector<ListenerSpec> listeners = {{"PLAINTEXT", "127.0.0.1"}});
+                      std::vector<ListenerSpec> listeners = {{"PLAINTEXT", "127.0.0.1"}},
+                      const std::function<void(Server&)>& before_start = {});
   ~TestServer();
 
   std::uint16_t port(std::size_t listener = 0) const { return server->listeners()[listener].port; }

@@ -32,6 +32,7 @@ Worker::Worker(const Options& options, const env::Clock& clock, std::unique_ptr<
       budget_(std::move(budget)),
       loop_(clock, std::move(random)),
       pool_(budget_),
+      warmth_(loop_),
       room_nudge_(loop_, [this] { look_for_room(); }) {}
 
 Worker::~Worker() { CHECK(connections_.empty()); }
@@ -104,10 +105,11 @@ void Worker::look_for_room() {
   }
 }
 
-void Worker::drain(std::function<void()> drained) {
+void Worker::drain(const std::function<void(env::Connection&)>& draining, std::function<void()> drained) {
   if (connections_.empty()) return drained();
   drained_ = std::move(drained);
-  for (SocketConnection* connection : connections_) connection->drain();
+  const auto all = connections_;  // one that fails takes itself off the list, and lives until the turn ends
+  for (SocketConnection* connection : all) connection->drain(draining);
 }
 
 void Worker::end_all(const std::string& why) {

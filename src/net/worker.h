@@ -17,6 +17,7 @@
 #include "net/buffer_pool.h"
 #include "net/connection_limits.h"
 #include "net/event_loop.h"
+#include "net/file_warmth.h"
 #include "net/log.h"
 #include "net/nudge.h"
 #include "net/options.h"
@@ -49,13 +50,14 @@ class Worker {
   std::uint64_t cpu_ns() const;  // of the thread, so far; any thread
   Nudge& room_nudge() { return room_nudge_; }
 
-  // Loop thread. No new requests; connections end when theirs are answered. `drained` is called when none is
-  // left.
-  void drain(std::function<void()> drained);
+  // Loop thread. No new requests; connections end when theirs are answered. `draining` (if any) is told of
+  // each, `drained` is called when none is left.
+  void drain(const std::function<void(env::Connection&)>& draining, std::function<void()> drained);
   void end_all(const std::string& why);
 
   EventLoop& loop() { return loop_; }
   BufferPool& pool() { return pool_; }
+  FileWarmth& warmth() { return warmth_; }
   const Options& options() const { return options_; }
   env::RequestHandler& handler() { return *handler_; }
   LoopCounters& counters() { return loop_.counters(); }
@@ -77,6 +79,7 @@ class Worker {
   env::RequestHandler* handler_ = nullptr;
   EventLoop loop_;
   BufferPool pool_;
+  FileWarmth warmth_;
   Nudge room_nudge_;
   std::vector<SocketConnection*> connections_;  // each knows its place
   std::vector<SocketConnection*> wait_for_room_;

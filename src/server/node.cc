@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "broker/connection_state.h"
+
 namespace moldau::server {
 namespace {
 
@@ -59,6 +61,7 @@ Status Node::open_broker() {
   network_ = std::make_unique<net::Server>(
       network_options(loaded_.config), clock_, [] { return std::make_unique<os::Entropy>(); },
       log_.network());
+  network_->read_cold_files_with(*background_, page_cache_);
   const broker::World world{.fs = fs_,
                             .clock = clock_,
                             .random = random_,
@@ -146,7 +149,8 @@ std::vector<metadata::Endpoint> Node::advertised() const {
 }
 
 Status Node::stop() {
-  network_->stop(kDrainGrace);
+  // A fetch may wait for records longer than anybody waits for a stop.
+  network_->stop(kDrainGrace, [](env::Connection& c) { broker::state_of(c).hurry_all(); });
   // What was accepted is done first: the broker's last metadata work must be the only one.
   background_->stop();
   return broker_->stop();

@@ -11,6 +11,7 @@
 
 #include "broker/broker.h"
 #include "config/load.h"
+#include "net/page_cache.h"
 #include "net/server.h"
 #include "os/background.h"
 #include "os/filesystem.h"
@@ -48,6 +49,7 @@ class Node {
   os::Clock clock_;
   os::Entropy random_;
   std::unique_ptr<os::Background> background_;
+  net::KernelPageCache page_cache_;
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<net::Server> network_;
   std::vector<std::string> addresses_;

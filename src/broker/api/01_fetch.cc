@@ -5,7 +5,7 @@
 //                             │ too few bytes                       ▲
 //                             ▼                                     │
 //                          watching ── advanced/changed: read again ┤
-//                             └─────── max_wait_ms is up ───────────┘
+//                             └── max_wait_ms is up, or a stop ─────┘
 //
 // A waiting fetch is this object: partitions hold it as a FetchWaiter and post it to its loop, which reads
 // again.
@@ -44,6 +44,7 @@ class Fetch final : public env::Task,
   void advanced(std::uint64_t bytes) override;
   void changed() override;
   void abandon() override;
+  void hurry() override { expired(); }
 
  private:
   void run() override;
