@@ -12,6 +12,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -47,28 +48,47 @@ class Serial {
   // Runs `function(T&)` and returns its result, waiting for the holder if there is one. For rare work
   // (administration, background); never from within a job of the same Serial.
   template <typename F>
-  auto with(F&& function) {
-    Waiting<F> job(function);
-    execute(job);
-    job.done.wait(false, std::memory_order_acquire);
-    if constexpr (!std::is_void_v<decltype(function(std::declval<T&>()))>) return std::move(*job.result);
+  std::invoke_result_t<F&, T&> with(F&& function) {
+    Waiting<F> job(function, finished_);
+    if (take_or_leave(job)) {
+      job.work(value_);
+      release();
+    } else {
+      job.wait();
+    }
+    if constexpr (!std::is_void_v<std::invoke_result_t<F&, T&>>) return std::move(*job.result);
   }
 
  private:
+  // Lies on the stack of who waits, and is gone as soon as `done` is seen: the waking is done on a count of
+  // the Serial's own, which whoever runs jobs keeps alive anyway.
   template <typename F>
   struct Waiting final : Job {
-    using R = decltype(std::declval<F>()(std::declval<T&>()));
-    explicit Waiting(F& f) : function(f) {}
-    void run(T& value) override {
+    using R = std::invoke_result_t<F&, T&>;
+    Waiting(F& f, std::atomic<std::uint32_t>& of_all) : function(f), finished(of_all) {}
+    void work(T& value) {
       if constexpr (std::is_void_v<R>) {
         function(value);
       } else {
         result.emplace(function(value));
       }
+    }
+    void run(T& value) override {
+      work(value);
+      std::atomic<std::uint32_t>& count = finished;
       done.store(true, std::memory_order_release);
-      done.notify_one();
+      count.fetch_add(1, std::memory_order_acq_rel);
+      count.notify_all();
+    }
+    void wait() const {
+      for (;;) {
+        const std::uint32_t seen = finished.load(std::memory_order_acquire);
+        if (done.load(std::memory_order_acquire)) return;
+        finished.wait(seen, std::memory_order_acquire);
+      }
     }
     F& function;
+    std::atomic<std::uint32_t>& finished;
     std::conditional_t<std::is_void_v<R>, bool, std::optional<std::conditional_t<std::is_void_v<R>, bool, R>>>
         result{};
     std::atomic<bool> done{false};
@@ -109,6 +129,7 @@ class Serial {
   }
 
   std::atomic<Job*> jobs_{nullptr};
+  std::atomic<std::uint32_t> finished_{0};  // jobs of with() that another thread has run
   T value_;
 };
 

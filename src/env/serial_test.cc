@@ -56,5 +56,23 @@ TEST(Serial, NoUpdateIsLostBetweenThreads) {
     EXPECT_EQ(value % kEach, next[static_cast<std::size_t>(value / kEach)]++) << "order";
 }
 
+// Whoever waits goes on, and takes its job from under the holder, as soon as the job is done: the holder must
+// not touch it any more (a matter for the sanitizers).
+TEST(Serial, AWaiterMayBeGoneBeforeItIsWoken) {
+  constexpr int kThreads = 4, kEach = 5000;
+  Serial<int> serial(0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) {
+        const auto before = serial.with([](int& n) { return std::make_unique<int>(n++); });
+        EXPECT_GE(*before, i);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(serial.with([](int& n) { return n; }), kThreads * kEach);
+}
+
 }  // namespace
 }  // namespace moldau::env
