@@ -13,6 +13,18 @@ const Partition* Topic::find(PartitionIndex index) const {
   return found != partitions.end() && found->index == index ? &*found : nullptr;
 }
 
+const Uuid& Partition::directory(BrokerId broker) const {
+  const auto at = static_cast<std::size_t>(std::ranges::find(replicas, broker) - replicas.begin());
+  CHECK(at < directories.size(), "no replica here");
+  return directories[at];
+}
+
+bool BrokerRegistration::has_online_directory(const Uuid& directory) const {
+  if (directory == kDirectoryUnassigned || directory == kDirectoryMigrating) return true;
+  if (directory == kDirectoryLost) return false;
+  return log_dirs.empty() || std::ranges::find(log_dirs, directory) != log_dirs.end();
+}
+
 const Endpoint* BrokerRegistration::endpoint(std::string_view listener) const {
   const auto found = std::ranges::find(endpoints, listener, &Endpoint::name);
   return found != endpoints.end() ? &*found : nullptr;

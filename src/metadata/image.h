@@ -34,8 +34,10 @@ struct Partition {
   std::int8_t leader_recovery_state = 0;  // 0 recovered, 1 recovering after an unclean election
   std::vector<BrokerId> replicas{}, isr{}, removing_replicas{}, adding_replicas{};
   std::vector<BrokerId> eligible_leader_replicas{}, last_known_elr{};  // KIP-966
-  std::vector<Uuid> directories{};
+  std::vector<Uuid> directories{};                                     // of the replicas, in their order
 
+  // Where the replica on `broker` lies. REQUIRES: it has one.
+  const Uuid& directory(BrokerId broker) const;
   bool operator==(const Partition&) const = default;
 };
 
@@ -80,6 +82,9 @@ struct BrokerRegistration {
   std::optional<std::vector<Uuid>> cordoned_log_dirs{};
 
   const Endpoint* endpoint(std::string_view listener) const;
+  // Whether a replica there can be served. Unassigned ones can; without a list nobody knows, and they can,
+  // too (org.apache.kafka.common.DirectoryId#isOnline).
+  bool has_online_directory(const Uuid& directory) const;
   bool operator==(const BrokerRegistration&) const = default;
 };
 using BrokerPtr = std::shared_ptr<const BrokerRegistration>;
