@@ -99,7 +99,6 @@ BENCHMARK_CAPTURE(validate, plain_append_time, Codec::kNone,
 BENCHMARK_CAPTURE(validate, gzip, Codec::kGzip, {})->DenseRange(0, 2);
 BENCHMARK_CAPTURE(validate, snappy, Codec::kSnappy, {})->DenseRange(0, 2);
 BENCHMARK_CAPTURE(validate, lz4, Codec::kLz4, {})->DenseRange(0, 2);
-BENCHMARK_CAPTURE(validate, lz4_trusted, Codec::kLz4, {.trust_compressed = true})->DenseRange(0, 2);
 BENCHMARK_CAPTURE(validate, zstd, Codec::kZstd, {})->DenseRange(0, 2);
 BENCHMARK_CAPTURE(validate, lz4_to_zstd, Codec::kLz4, {.compression = Compression(Codec::kZstd)})
     ->DenseRange(0, 2);

@@ -201,21 +201,18 @@ bool surely_in_range(std::int64_t earliest, std::int64_t latest, const ProduceRu
 }
 
 std::expected<Summary, Rejection> check_records(const BatchView& batch, const ProduceRules& rules,
-                                                Workbench& bench, bool keeps_codec) {
+                                                Workbench& bench) {
   const BatchHeader& header = batch.header();
   const bool append_time = header.timestamp_type() == TimestampType::kLogAppendTime;
   Survey found;
-  const bool trusted = rules.trust_compressed && header.compressed() && keeps_codec && !rules.compacted;
-  if (!trusted) {
-    Fault fault;
-    const auto records = unpack(batch, bench.decompressor, fault);
-    if (!records) return reject(fault);
-    if (const auto wrong = survey(*records, header.record_count, found); !wrong.empty())
-      return invalid(std::string(wrong));
-  }
+  Fault fault;
+  const auto records = unpack(batch, bench.decompressor, fault);
+  if (!records) return reject(fault);
+  if (const auto wrong = survey(*records, header.record_count, found); !wrong.empty())
+    return invalid(std::string(wrong));
   std::int64_t earliest = header.max_timestamp, latest = header.max_timestamp;
   bool wrapped = false;
-  if (!append_time && !trusted) {
+  if (!append_time) {
     wrapped = __builtin_add_overflow(header.base_timestamp, found.min_timestamp_delta, &earliest) ||
               __builtin_add_overflow(header.base_timestamp, found.max_timestamp_delta, &latest);
   }
@@ -320,7 +317,7 @@ std::expected<Accepted, Rejection> validate_v2(MutableBytes in, const Shape& sha
   // Control records are not compressed by a topic's wish.
   const bool keeps_codec = !rules.compression || rules.compression->codec == shape.codec ||
                            (batch.header().control() && shape.codec == Codec::kNone);
-  TRY_ASSIGN(summary, check_records(batch, rules, bench, keeps_codec));
+  TRY_ASSIGN(summary, check_records(batch, rules, bench));
   if (keeps_codec && summary.dense) return accept_in_place(in.first(shape.bytes), rules, summary);
   Rewriter rewriter(batch.header(), shape.codec, rules, bench);
   TRY(rewriter.add(batch));

@@ -44,9 +44,6 @@ struct ProduceRules {
   std::int32_t max_batch_bytes = std::numeric_limits<std::int32_t>::max();    // max.message.bytes
   std::int32_t max_segment_bytes = std::numeric_limits<std::int32_t>::max();  // segment.bytes
   std::int64_t now_ms = 0;
-  // Takes the header of a compressed batch at its word, where nothing else needs its records. Cheaper, but
-  // what readers cannot unpack or parse is then stored too.
-  bool trust_compressed = false;
 };
 
 struct RecordError {

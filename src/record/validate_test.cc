@@ -361,16 +361,13 @@ TEST(Produce, ZstdNeedsVersion7) {
   EXPECT_EQ(verdict(bytes, {.produce_version = 7}), "NONE");
 }
 
-TEST(Produce, TrustedContentIsNotUnpacked) {
+// What readers could not unpack must not be stored, whatever the header and its CRC say.
+TEST(Produce, CompressedContentIsUnpacked) {
   Bytes bytes = test::build({.compression = Codec::kGzip}, timed({1, 2}));
   bytes[at::kRecords + 12] ^= 0xff;
   seal_crc(bytes);
-  ProduceRules rules{.now_ms = kNow, .trust_compressed = true};
-  EXPECT_EQ(verdict(bytes, rules), "NONE");
-  rules.trust_compressed = false;
-  EXPECT_EQ(verdict(bytes, rules), "INVALID_RECORD");
-  rules.trust_compressed = rules.compacted = true;
-  EXPECT_EQ(verdict(bytes, rules), "INVALID_RECORD");
+  EXPECT_EQ(verdict(bytes, {.now_ms = kNow}), "INVALID_RECORD");
+  EXPECT_EQ(verdict(bytes, {.compacted = true, .now_ms = kNow}), "INVALID_RECORD");
 }
 
 TEST(Coordinator, WritesControlRecordsThatNoTopicCompresses) {
