@@ -36,11 +36,6 @@ void for_each_replica(const metadata::Image& image, BrokerId broker, F&& visit) 
       if (contains(partition.replicas, broker)) visit(*topic, partition);
 }
 
-Uuid directory_of(const Partition& partition, BrokerId broker) {
-  const auto at = std::ranges::find(partition.replicas, broker) - partition.replicas.begin();
-  return partition.directories[static_cast<std::size_t>(at)];
-}
-
 std::optional<ApiError> refuse_epoch(const metadata::Image& image, BrokerId id, std::int64_t epoch) {
   const BrokerRegistration* broker = image.find_broker(id);
   if (broker == nullptr)
@@ -91,7 +86,7 @@ std::optional<ApiError> refuse_features(const metadata::Image& image,
 void clean_up_after_crash(Decision& decision, BrokerId broker) {
   for_each_replica(decision.image, broker, [&](const Topic& topic, const Partition& partition) {
     PartitionChange change = decision.change(topic, partition);
-    change.acceptable = [&](BrokerId id) { return id != broker && decision.active(id); };
+    change.acceptable = [&](BrokerId id) { return id != broker && decision.may_lead(partition, id); };
     // Where it was not the only one in sync, the others go on without it.
     if (partition.isr.size() > 1) std::erase(change.target_isr, broker);
     if (partition.isr.size() > 1) change.unclean_shutdown = {broker};
@@ -103,7 +98,9 @@ void elect_where_leaderless(Decision& decision, BrokerId unfenced) {
   for_each_replica(decision.image, unfenced, [&](const Topic& topic, const Partition& partition) {
     if (partition.leader != kNoBroker) return;
     PartitionChange change = decision.change(topic, partition);
-    change.acceptable = [&](BrokerId id) { return id == unfenced || decision.active(id); };
+    change.acceptable = [&](BrokerId id) {
+      return (id == unfenced || decision.active(id)) && decision.reachable(partition, id);
+    };
     if (decision.unclean_election(topic.name)) change.election = Election::kUnclean;
     decision.add(change);
   });
@@ -113,11 +110,11 @@ void elect_where_leaderless(Decision& decision, BrokerId unfenced) {
 // data, and leads again when it comes back.
 void hand_over(Decision& decision, BrokerId leaving) {
   for_each_replica(decision.image, leaving, [&](const Topic& topic, const Partition& partition) {
-    const bool others =
-        std::ranges::any_of(partition.isr, [&](BrokerId id) { return id != leaving && decision.active(id); });
+    const bool others = std::ranges::any_of(
+        partition.isr, [&](BrokerId id) { return id != leaving && decision.may_lead(partition, id); });
     if (!others || !contains(partition.isr, leaving)) return;
     PartitionChange change = decision.change(topic, partition);
-    change.acceptable = [&](BrokerId id) { return id != leaving && decision.active(id); };
+    change.acceptable = [&](BrokerId id) { return id != leaving && decision.may_lead(partition, id); };
     std::erase(change.target_isr, leaving);
     decision.add(change);
   });
@@ -131,6 +128,19 @@ Bytes fencing_record(const BrokerRegistration& broker, bool fence) {
   return metadata::encode_record(record, 0);
 }
 
+// Out of the ISR, and leading no more. Nothing is lost by that: it stays eligible (ELR), or, where that is
+// not known, the last of the ISR.
+PartitionChange without(const Decision& decision, const Topic& topic, const Partition& partition,
+                        BrokerId broker) {
+  PartitionChange change = decision.change(topic, partition);
+  change.acceptable = [&decision, &partition, broker](BrokerId id) {
+    return id != broker && decision.may_lead(partition, id);
+  };
+  std::erase(change.target_isr, broker);
+  return change;
+}
+
+// A failed directory comes back with the broker's next start only. (Kafka: handleDirectoriesOffline)
 void directories_failed(Decision& decision, const BrokerRegistration& broker,
                         const std::vector<Uuid>& offline) {
   std::vector<Uuid> online;
@@ -150,12 +160,26 @@ void directories_failed(Decision& decision, const BrokerRegistration& broker,
   record.log_dirs = online;
   decision.records.push_back(metadata::encode_record(record, 2));
   for_each_replica(decision.image, broker.id, [&](const Topic& topic, const Partition& partition) {
-    if (!failed.contains(directory_of(partition, broker.id))) return;
-    PartitionChange change = decision.change(topic, partition);
-    change.acceptable = [&](BrokerId id) { return id != broker.id && decision.active(id); };
-    if (partition.isr.size() > 1) std::erase(change.target_isr, broker.id);
-    decision.add(change);
+    if (!failed.contains(partition.directory(broker.id))) return;
+    decision.add(without(decision, topic, partition, broker.id));
   });
+}
+
+// Who leads goes on, unless it was told too late and the directory has failed meanwhile.
+void assign(Decision& decision, const Topic& topic, const Partition& partition, BrokerId broker,
+            const Uuid& directory) {
+  const bool works = decision.image.find_broker(broker)->has_online_directory(directory);
+  PartitionChange change =
+      works ? decision.change(topic, partition) : without(decision, topic, partition, broker);
+  if (works)
+    change.acceptable = [&](BrokerId id) {
+      return id == partition.leader ||
+             (id == broker ? decision.active(id) : decision.may_lead(partition, id));
+    };
+  change.directories = partition.directories;
+  const auto at = std::ranges::find(partition.replicas, broker) - partition.replicas.begin();
+  (*change.directories)[static_cast<std::size_t>(at)] = directory;
+  decision.add(change);
 }
 
 }  // namespace
@@ -239,7 +263,7 @@ Outcome<UnregisterBrokerReply> Controller::handle(const UnregisterBroker& reques
   Decision decision(*image_, values_, options_);
   for_each_replica(*image_, request.id, [&](const Topic& topic, const Partition& partition) {
     PartitionChange change = decision.change(topic, partition);
-    change.acceptable = [&](BrokerId id) { return id != request.id && decision.active(id); };
+    change.acceptable = [&](BrokerId id) { return id != request.id && decision.may_lead(partition, id); };
     if (partition.isr.size() > 1) std::erase(change.target_isr, request.id);
     decision.add(change);
   });
@@ -270,13 +294,7 @@ Outcome<AssignReplicasToDirsReply> Controller::handle(const AssignReplicasToDirs
     } else if (!contains(partition->replicas, request.broker)) {
       error = ErrorCode::kNotLeaderOrFollower;
     } else {
-      PartitionChange change = decision.change(*topic, *partition);
-      change.directories = partition->directories;
-      const auto at = std::ranges::find(partition->replicas, request.broker) - partition->replicas.begin();
-      (*change.directories)[static_cast<std::size_t>(at)] = asked.directory_id;
-      // Moving a replica elects nobody: who leads goes on.
-      change.acceptable = [&](BrokerId id) { return id == partition->leader || decision.active(id); };
-      decision.add(change);
+      assign(decision, *topic, *partition, request.broker, asked.directory_id);
     }
     outcome.reply.partitions.push_back({asked.directory_id, asked.topic_id, asked.partition, error});
   }

@@ -49,6 +49,15 @@ class Decision {
     const metadata::BrokerRegistration* broker = image.find_broker(id);
     return broker != nullptr && !broker->fenced && !broker->in_controlled_shutdown;
   }
+  // Its directory works, as far as we were told.
+  bool reachable(const metadata::Partition& partition, BrokerId id) const {
+    const metadata::BrokerRegistration* broker = image.find_broker(id);
+    return broker != nullptr && broker->has_online_directory(partition.directory(id));
+  }
+  // May lead this partition (Kafka: ReplicationControlManager.LeaderAcceptor).
+  bool may_lead(const metadata::Partition& partition, BrokerId id) const {
+    return active(id) && reachable(partition, id);
+  }
   // Where a new replica lies when there is no choice (ClusterControlManager#defaultDir).
   Uuid default_directory(BrokerId id) const {
     const metadata::BrokerRegistration* broker = image.find_broker(id);
@@ -71,11 +80,11 @@ class Decision {
     return setting(topic, "unclean.leader.election.enable") == "true";
   }
 
-  // A change of `partition` as things stand; acceptable leaders are the active brokers.
+  // A change of `partition` as things stand; acceptable leaders are the active brokers whose directory works.
   PartitionChange change(const metadata::Topic& topic, const metadata::Partition& partition) const {
-    PartitionChange change{.partition = partition, .topic_id = topic.id, .acceptable = [this](BrokerId id) {
-                             return active(id);
-                           }};
+    PartitionChange change{.partition = partition,
+                           .topic_id = topic.id,
+                           .acceptable = [this, &partition](BrokerId id) { return may_lead(partition, id); }};
     change.metadata_version = metadata_version();
     change.elr_enabled = elr_enabled();
     change.min_insync_replicas =
