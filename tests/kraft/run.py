@@ -2,8 +2,8 @@
 """Directories go both ways between Moldau and Apache Kafka 4.3.1 in KRaft mode: run.py [--build DIR] [--port N]
 
 Writes a directory with Moldau's libraries (build/DIR's metadata_dir), starts Kafka on it, asks it for everything, lets it change
-something, stops it, reads it with Moldau, and so on; the other way round with directories that Kafka formats. Needs a JDK and
-Kafka's jars in build/interop/kafka/4.3.1 (tests/interop/setup fetches them)."""
+something, stops it, reads it with Moldau, and so on; the other way round with directories that Kafka formats. Then both serve
+one directory in turns, and kcat compares every record (records.py). Needs kcat, a JDK and Kafka's jars in build/interop/kafka/4.3.1 (tests/interop/setup fetches them)."""
 import argparse
 import pathlib
 import shutil
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -147,6 +149,13 @@ class Run:
             self.same("Kafka goes on at that release", ours, kafka.ask("touch=first"))
 
 
+    def records_both_ways(self, work):
+        for killed in (False, True):
+            directory = work / f"records-{'killed' if killed else 'stopped'}"
+            directory.mkdir()
+            records.take_turns(self, Kafka(self.args, directory, "voters"), self.args.server, killed)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="release", help="folder below build/ that has metadata_dir")
@@ -154,7 +163,8 @@ def main():
     args = parser.parse_args()
     args.jars = ROOT / "build/interop/kafka/4.3.1"
     args.metadata_dir = ROOT / "build" / args.build / "tests/kraft/metadata_dir"
-    for needed in (args.jars, args.metadata_dir):
+    args.server = ROOT / "build" / args.build / "src/server/moldau-server"
+    for needed in (args.jars, args.metadata_dir, args.server):
         if not needed.exists():
             raise SystemExit(f"expected {needed}, found nothing; see --help")
     run = Run(args)
@@ -165,6 +175,7 @@ def main():
         run.kafka_to_ours(work, "voters")
         run.kafka_to_ours(work, "bootstrap", "--standalone")
         run.only_formatted(work)
+        run.records_both_ways(work)
     print("all well" if run.failures == 0 else f"{run.failures} checks FAILED")
     return min(run.failures, 1)
 
