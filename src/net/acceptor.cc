@@ -42,8 +42,17 @@ void Acceptor::ready(std::uint32_t) {
   }
 }
 
+bool Acceptor::may_accept() {
+  const env::Instant now = home_.loop().now();
+  const ConnectionLimits::Admission may = limits_.ask(listener_.spec(), now);
+  if (!may.full && may.wait <= env::Duration::zero()) return true;
+  pause();
+  if (!may.full) home_.loop().schedule(*this, now + may.wait);
+  return false;
+}
+
 bool Acceptor::accept_one() {
-  if (!listener_.spec().exempt_from_max_connections && !limits_.has_room()) return pause(), false;
+  if (!may_accept()) return false;
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   const int fd =
@@ -74,7 +83,7 @@ bool Acceptor::out_of_resources(int error) {
 
 void Acceptor::hand_over(int fd, const sockaddr_storage& peer) {
   const Endpoint from = endpoint_of(peer);
-  if (!limits_.take(from.address)) {
+  if (!limits_.take(listener_.spec(), from.address, home_.loop().now())) {
     home_.log(LogLevel::kInfo, "Refused a connection from /" + from.address.to_string() + " on listener " +
                                    listener_.spec().name + ": it has as many as it may have, " +
                                    std::to_string(limits_.limit_of(from.address)) +

@@ -3,7 +3,8 @@
 // connections, half of the time unevenly.)
 //
 //      accepting ──no descriptors left──▶ pausing ──timer──▶ accepting
-//          └─────max.connections────────▶ full ────room─────▶ accepting
+//          ├─────max.connections────────▶ full ────room─────▶ accepting
+//          └─creation rate─▶ pausing ──timer──▶ accepting
 //
 // Loop thread of its home only, but for the constructor and room_again().
 #pragma once
@@ -36,6 +37,7 @@ class Acceptor final : public Watcher, private env::Timer {
 
  private:
   void expired() override { resume(); }
+  bool may_accept();
   bool accept_one();
   void hand_over(int fd, const sockaddr_storage& peer);
   bool out_of_resources(int error);

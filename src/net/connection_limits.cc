@@ -1,14 +1,19 @@
 #include "net/connection_limits.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
 
 namespace moldau::net {
+namespace {
 
-Result<std::unordered_map<IpAddress, std::int32_t>> ConnectionLimits::resolve_overrides(
-    const Options& options) {
-  std::unordered_map<IpAddress, std::int32_t> resolved;
+constexpr env::Duration kWindow = std::chrono::seconds(10);  // quota.window.num - 1 times its size
+
+}  // namespace
+
+Result<ConnectionLimits::Overrides> ConnectionLimits::resolve_overrides(const Options& options) {
+  Overrides resolved;
   for (const auto& [host, limit] : options.max_connections_per_ip_overrides) {
     auto addresses = resolve(host);
     if (!addresses) {
@@ -19,34 +24,73 @@ Result<std::unordered_map<IpAddress, std::int32_t>> ConnectionLimits::resolve_ov
   return resolved;
 }
 
-ConnectionLimits::ConnectionLimits(const Options& options,
-                                   std::unordered_map<IpAddress, std::int32_t> overrides,
+ConnectionLimits::ConnectionLimits(const Options& options, Overrides overrides,
                                    std::function<void()> room_again)
-    : max_connections_(options.max_connections),
-      max_per_ip_(options.max_connections_per_ip),
-      overrides_(std::move(overrides)),
-      room_again_(std::move(room_again)) {}
-
-bool ConnectionLimits::has_room() {
-  const std::lock_guard lock(mutex_);
-  waited_for_ = total_ >= max_connections_;
-  return !waited_for_;
+    : room_again_(std::move(room_again)) {
+  set(options, std::move(overrides));
 }
 
-bool ConnectionLimits::take(const IpAddress& address) {
+void ConnectionLimits::set(const Options& options, Overrides overrides) {
+  max_connections_ = options.max_connections;
+  max_per_ip_ = options.max_connections_per_ip;
+  overrides_ = std::move(overrides);
+  rate_.set(options.max_connection_creation_rate);
+  for (const auto& [name, limits] : options.listener_limits) {
+    OfListener& listener = of_listener_[name];
+    listener.max_connections = limits.max_connections;
+    listener.rate.set(limits.max_connection_creation_rate);
+  }
+}
+
+void ConnectionLimits::change(const Options& options, Overrides overrides) {
+  {
+    const std::lock_guard lock(mutex_);
+    set(options, std::move(overrides));
+  }
+  room_again_();
+}
+
+env::Duration ConnectionLimits::Rate::wait(env::Instant now) const {
+  if (per_second_ == std::numeric_limits<std::int32_t>::max()) return {};
+  return std::max(used_up_to_ - now - kWindow, env::Duration::zero());
+}
+
+void ConnectionLimits::Rate::count(env::Instant now) {
+  if (per_second_ == std::numeric_limits<std::int32_t>::max()) return;
+  // No rate is below one a second: nor does Kafka hold a connection back for longer than that.
+  used_up_to_ =
+      std::max(used_up_to_, now) + env::Duration(std::chrono::seconds(1)) / std::max(per_second_, 1);
+}
+
+ConnectionLimits::Admission ConnectionLimits::ask(const ListenerSpec& spec, env::Instant now) {
   const std::lock_guard lock(mutex_);
+  const OfListener& listener = of_listener_[spec.name];
+  const bool exempt = spec.exempt_from_max_connections;
+  Admission may;
+  may.full = listener.connections >= listener.max_connections || (!exempt && total_ >= max_connections_);
+  waited_for_ |= may.full;
+  may.wait = std::max(listener.rate.wait(now), exempt ? env::Duration::zero() : rate_.wait(now));
+  return may;
+}
+
+bool ConnectionLimits::take(const ListenerSpec& spec, const IpAddress& address, env::Instant now) {
+  const std::lock_guard lock(mutex_);
+  OfListener& listener = of_listener_[spec.name];
+  listener.rate.count(now);
+  if (!spec.exempt_from_max_connections) rate_.count(now);
   auto& count = of_ip_[address];
-  if (count >= limit_of(address)) {
+  if (count >= limit_locked(address)) {
     ++refused_;
     if (count == 0) of_ip_.erase(address);
     return false;
   }
   ++count;
   ++total_;
+  ++listener.connections;
   return true;
 }
 
-void ConnectionLimits::give_back(const IpAddress& address) {
+void ConnectionLimits::give_back(const std::string& listener, const IpAddress& address) {
   bool tell = false;
   {
     const std::lock_guard lock(mutex_);
@@ -54,14 +98,20 @@ void ConnectionLimits::give_back(const IpAddress& address) {
     CHECK(found != of_ip_.end() && total_ > 0);
     if (--found->second == 0) of_ip_.erase(found);
     --total_;
-    if (total_ < max_connections_) tell = std::exchange(waited_for_, false);
+    --of_listener_[listener].connections;
+    tell = std::exchange(waited_for_, false);  // who still finds no room says so again
   }
   if (tell) room_again_();
 }
 
-std::int32_t ConnectionLimits::limit_of(const IpAddress& address) const {
+std::int32_t ConnectionLimits::limit_locked(const IpAddress& address) const {
   const auto found = overrides_.find(address);
   return found != overrides_.end() ? found->second : max_per_ip_;
+}
+
+std::int32_t ConnectionLimits::limit_of(const IpAddress& address) const {
+  const std::lock_guard lock(mutex_);
+  return limit_locked(address);
 }
 
 std::uint64_t ConnectionLimits::refused() const {

@@ -1,14 +1,23 @@
-// max.connections, max.connections.per.ip and its overrides: who may come in. As Kafka does it
-// (ConnectionQuotas): a full broker leaves newcomers in the listen queue until somebody goes; too many of one
-// address are let in and put out at once. Any thread; asked once a connection.
+// max.connections, max.connections.per.ip and its overrides, max.connection.creation.rate, and what of them
+// is set for one listener: who may come in, and when. As Kafka does it (ConnectionQuotas, KIP-402, KIP-612):
+// a full broker or listener leaves newcomers in the listen queue until somebody goes, one whose rate is used
+// up until it is not; too many of one address are let in and put out at once. The listener that brokers use
+// among themselves, if there are others, is bound by its own limits only.
+//
+// A rate is an average over ten seconds: after a quiet time, ten seconds' worth of connections come in at
+// once.
+//
+// Any thread; asked once or twice a connection.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 #include "base/result.h"
+#include "env/clock.h"
 #include "net/address.h"
 #include "net/options.h"
 
@@ -16,26 +25,56 @@ namespace moldau::net {
 
 class ConnectionLimits {
  public:
-  // Resolves the hosts of the overrides. `room_again`: called, on the thread that gave back, when there is
-  // room again after has_room() said no.
-  static Result<std::unordered_map<IpAddress, std::int32_t>> resolve_overrides(const Options& options);
-  ConnectionLimits(const Options& options, std::unordered_map<IpAddress, std::int32_t> overrides,
-                   std::function<void()> room_again);
+  using Overrides = std::unordered_map<IpAddress, std::int32_t>;
 
-  bool has_room();
-  // Counts one more. False: `address` has as many as it may have; not counted.
-  bool take(const IpAddress& address);
-  void give_back(const IpAddress& address);
+  // Resolves the hosts of the overrides. `room_again`: called, on the thread that gave back or changed, when
+  // there may be room again after ask() said full, and at every change.
+  static Result<Overrides> resolve_overrides(const Options& options);
+  ConnectionLimits(const Options& options, Overrides overrides, std::function<void()> room_again);
+
+  void change(const Options& options, Overrides overrides);
+
+  struct Admission {
+    bool full = false;     // until room_again
+    env::Duration wait{};  // until the rate allows the next
+  };
+  Admission ask(const ListenerSpec& listener, env::Instant now);
+  // Counts one more. False: `address` has as many as it may have; counted in the rate only.
+  bool take(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
+  void give_back(const std::string& listener, const IpAddress& address);
 
   std::int32_t limit_of(const IpAddress& address) const;
   std::uint64_t refused() const;
 
  private:
-  const std::int32_t max_connections_;
-  const std::int32_t max_per_ip_;
-  const std::unordered_map<IpAddress, std::int32_t> overrides_;
+  // Events at `per_second` on average: each moves `used_up_to_` on by its share; that may run ahead of now by
+  // the length of the window.
+  class Rate {
+   public:
+    void set(std::int32_t per_second) { per_second_ = per_second; }
+    env::Duration wait(env::Instant now) const;
+    void count(env::Instant now);
+
+   private:
+    std::int32_t per_second_ = std::numeric_limits<std::int32_t>::max();
+    env::Instant used_up_to_{};
+  };
+  struct OfListener {
+    std::int32_t max_connections = std::numeric_limits<std::int32_t>::max();
+    std::int32_t connections = 0;
+    Rate rate;
+  };
+
+  void set(const Options& options, Overrides overrides);
+  std::int32_t limit_locked(const IpAddress& address) const;
+
   const std::function<void()> room_again_;
   mutable std::mutex mutex_;
+  std::int32_t max_connections_ = 0;
+  std::int32_t max_per_ip_ = 0;
+  Overrides overrides_;
+  Rate rate_;
+  std::unordered_map<std::string, OfListener> of_listener_;
   std::unordered_map<IpAddress, std::int32_t> of_ip_;
   std::int64_t total_ = 0;
   std::uint64_t refused_ = 0;

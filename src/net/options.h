@@ -9,6 +9,12 @@
 
 namespace moldau::net {
 
+// Of one listener: listener.name.<name>.max.connections and so on.
+struct ListenerLimits {
+  std::int32_t max_connections = std::numeric_limits<std::int32_t>::max();
+  std::int32_t max_connection_creation_rate = std::numeric_limits<std::int32_t>::max();
+};
+
 struct Options {
   unsigned loops = 0;  // threads that serve connections; 0: one per core
 
@@ -16,10 +22,12 @@ struct Options {
   std::int32_t max_connections = std::numeric_limits<std::int32_t>::max();
   std::int32_t max_connections_per_ip = std::numeric_limits<std::int32_t>::max();
   std::map<std::string, std::int32_t> max_connections_per_ip_overrides;  // host or address → limit
-  std::int64_t connections_max_idle_ms = 600'000;                        // < 0: never
-  std::int64_t queued_max_request_bytes = -1;                            // < 0: no bound
-  std::int32_t socket_send_buffer_bytes = 100 << 10;                     // -1: the system's default
-  std::int32_t socket_receive_buffer_bytes = 100 << 10;                  // -1: the system's default
+  std::int32_t max_connection_creation_rate = std::numeric_limits<std::int32_t>::max();  // a second
+  std::map<std::string, ListenerLimits> listener_limits;  // by name; those with none have no bounds
+  std::int64_t connections_max_idle_ms = 600'000;         // < 0: never
+  std::int64_t queued_max_request_bytes = -1;             // < 0: no bound
+  std::int32_t socket_send_buffer_bytes = 100 << 10;      // -1: the system's default
+  std::int32_t socket_receive_buffer_bytes = 100 << 10;   // -1: the system's default
   std::int32_t socket_listen_backlog_size = 50;
 
   // Of one connection. At either bound it is not read until replies have left.

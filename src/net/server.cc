@@ -76,6 +76,12 @@ void Server::start(env::RequestHandler& handler) {
   }
 }
 
+Status Server::change_limits(const Options& options) {
+  TRY_ASSIGN(overrides, ConnectionLimits::resolve_overrides(options));
+  limits_->change(options, std::move(overrides));
+  return {};
+}
+
 void Server::stop(env::Duration grace, const Draining& draining) {
   const State before = std::exchange(state_, State::kStopped);
   listening_.clear();

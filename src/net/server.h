@@ -49,6 +49,10 @@ class Server {
   // loop sends them. Both live until after stop().
   void read_cold_files_with(env::Background& background, const PageCache& cache);
   void start(env::RequestHandler& handler);
+  // From now on the limits of connections (max.connections…, max.connection.creation.rate, those of
+  // listeners) are these; the rest of `options` does not count. Connections that are there stay. May ask a
+  // name server; an error leaves everything as it was.
+  Status change_limits(const Options& options);
   // Called for each connection, on its loop, when it is read no more: what waits for nothing but time may be
   // answered at once.
   using Draining = std::function<void(env::Connection&)>;

@@ -120,11 +120,27 @@ Result<std::uint64_t> PatternFile::size() const {
   return static_cast<std::uint64_t>(lseek(fd_, 0, SEEK_END));
 }
 
+bool is_pattern(std::string_view bytes, std::uint64_t position) {
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (static_cast<std::uint8_t>(bytes[i]) != PatternFile::pattern(position + i)) return false;
+  }
+  return true;
+}
+
 Bytes frame(std::string_view payload) {
   Bytes bytes(4 + payload.size());
   store_be(bytes.data(), static_cast<std::int32_t>(payload.size()));
   std::memcpy(bytes.data() + 4, payload.data(), payload.size());
   return bytes;
+}
+
+Bytes joined(const std::vector<std::string>& payloads) {
+  Bytes all;
+  for (const std::string& payload : payloads) {
+    const Bytes one = frame(payload);
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  return all;
 }
 
 std::string echo(std::string_view text) { return "e" + std::string(text); }

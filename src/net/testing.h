@@ -70,11 +70,14 @@ class PatternFile final : public env::File {
   int fd_;
 };
 
+bool is_pattern(std::string_view bytes, std::uint64_t position);  // of the file, from there on
+
 // Frames and what the toy handler makes of them. A request is an operation, then its argument.
 Bytes frame(std::string_view payload);
-std::string echo(std::string_view text);  // replies `text`
-std::string hold(std::string_view name);  // replies `name` when release(name) is called
-std::string keep(std::string_view name);  // likewise, and keeps the receive buffer until then
+Bytes joined(const std::vector<std::string>& payloads);  // their frames, one behind the other
+std::string echo(std::string_view text);                 // replies `text`
+std::string hold(std::string_view name);                 // replies `name` when release(name) is called
+std::string keep(std::string_view name);                 // likewise, and keeps the receive buffer until then
 std::string delay(std::uint32_t ms, std::string_view text);  // replies `text` after `ms`
 std::string produce_bytes(std::uint32_t size);               // replies `size` bytes of PatternFile::pattern
 std::string send_file(std::uint64_t position, std::uint64_t length);  // replies 2 bytes, the slice, 2 bytes

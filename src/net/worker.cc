@@ -86,7 +86,7 @@ void Worker::ended(SocketConnection& connection, const IpAddress& address) {
   connections_.pop_back();
   if (connection.waits_for_room) std::erase(wait_for_room_, &connection);
   load_.fetch_sub(1, std::memory_order_relaxed);
-  limits_.give_back(address);
+  limits_.give_back(connection.info().listener, address);
   if (connections_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 

@@ -1,6 +1,8 @@
 #include "server/node.h"
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <fstream>
 #include <unistd.h>
 #include <utility>
@@ -25,13 +27,28 @@ std::string boot_id() {
   return id;
 }
 
-net::Options network_options(const config::BrokerConfig& config) {
+// A limit of one listener: its own if it is given, or else everybody's.
+std::int32_t limit_of(const config::BrokerValues& values, std::string listener, std::string_view name) {
+  for (char& c : listener) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::int32_t limit = values.number32(name);
+  const auto own = values.find("listener.name." + listener + "." + std::string(name)).text;
+  if (own) std::from_chars(own->data(), own->data() + own->size(), limit);  // it parses: checked when set
+  return limit;
+}
+
+net::Options network_options(const config::BrokerValues& values, const config::BrokerConfig& config) {
   net::Options options;
   options.loops = config.num_network_threads_given ? static_cast<unsigned>(config.num_network_threads) : 0;
   options.socket_request_max_bytes = config.socket_request_max_bytes;
   options.max_connections = config.max_connections;
   options.max_connections_per_ip = config.max_connections_per_ip;
   options.max_connections_per_ip_overrides = config.max_connections_per_ip_overrides;
+  options.max_connection_creation_rate = config.max_connection_creation_rate;
+  for (const config::Listener& listener : config.listeners) {
+    options.listener_limits[listener.name] = {
+        .max_connections = limit_of(values, listener.name, "max.connections"),
+        .max_connection_creation_rate = limit_of(values, listener.name, "max.connection.creation.rate")};
+  }
   options.connections_max_idle_ms = config.connections_max_idle_ms;
   options.queued_max_request_bytes = config.queued_max_request_bytes;
   options.socket_send_buffer_bytes = config.socket_send_buffer_bytes;
@@ -51,15 +68,33 @@ Status Node::start() {
   tell_what_was_found();
   TRY(listen());
   TRY(broker_->announce(advertised()));
+  follow_limits();
   network_->start(*broker_);
   return {};
+}
+
+void Node::tick() {
+  broker_->tick();
+  follow_limits();
+}
+
+// Limits of connections can be changed while the broker runs (kafka-configs.sh).
+void Node::follow_limits() {
+  const broker::SettingsPtr settings = broker_->services().settings.get();
+  if (settings == followed_) return;
+  followed_ = settings;
+  if (const Status changed = network_->change_limits(network_options(settings->values, settings->config));
+      !changed) {
+    log_.error("kafka.network.SocketServer",
+               "the limits of connections stay as they are: " + changed.error().message);
+  }
 }
 
 Status Node::open_broker() {
   background_ = std::make_unique<os::Background>(
       static_cast<unsigned>(std::clamp(loaded_.config.background_threads, 1, 64)));
   network_ = std::make_unique<net::Server>(
-      network_options(loaded_.config), clock_, [] { return std::make_unique<os::Entropy>(); },
+      network_options(loaded_.values, loaded_.config), clock_, [] { return std::make_unique<os::Entropy>(); },
       log_.network());
   network_->read_cold_files_with(*background_, page_cache_);
   const broker::World world{.fs = fs_,
@@ -121,7 +156,19 @@ Status Node::listen() {
                                                std::string(config::to_string(listener.protocol)) +
                                                " is not served yet; use PLAINTEXT");
     }
-    specs.push_back({.name = listener.name, .host = listener.host, .port = listener.port});
+    // Brokers come in even when clients have used up max.connections.
+    const bool exempt =
+        loaded_.config.listeners.size() > 1 && listener.name == loaded_.config.inter_broker_listener_name;
+    specs.push_back({.name = listener.name,
+                     .host = listener.host,
+                     .port = listener.port,
+                     .exempt_from_max_connections = exempt});
+  }
+  for (const config::Listener& listener : loaded_.config.controller_listeners) {
+    log_.info("kafka.server.KafkaServer",
+              "controller listener " + listener.to_string() +
+                  " is not opened: this broker is its own and only controller; what tools ask with "
+                  "--bootstrap-controller is answered with --bootstrap-server");
   }
   if (Status bound = network_->bind(specs); !bound)
     return fail(bound.error().kind, loaded_.place("listeners") + ": " + bound.error().message);

@@ -26,7 +26,7 @@ class Node {
 
   // Loads what is there, listens, registers, serves. One message on failure.
   Status start();
-  void tick() { broker_->tick(); }
+  void tick();
   // Finishes what is under way (up to a few seconds), writes everything down.
   Status stop();
 
@@ -42,6 +42,7 @@ class Node {
   Status listen();
   std::vector<metadata::Endpoint> advertised() const;
   void tell_what_was_found();
+  void follow_limits();
 
   config::Loaded loaded_;
   Logger& log_;
@@ -53,6 +54,7 @@ class Node {
   std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<net::Server> network_;
   std::vector<std::string> addresses_;
+  broker::SettingsPtr followed_;  // the settings whose limits the network has
 };
 
 }  // namespace moldau::server
