@@ -44,8 +44,8 @@ enum class OpenMode : std::uint8_t {
 struct DirEntry {
   std::string name;  // without folder
   bool is_directory = false;
-  std::uint64_t size = 0;
-  std::int64_t modified_ms = 0;  // wall clock of the last write to it
+  std::uint64_t size = 0;        // 0 for a directory
+  std::int64_t modified_ms = 0;  // wall clock of the last write to it; 0 for a directory
 
   bool operator==(const DirEntry&) const = default;
 };

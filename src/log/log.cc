@@ -96,9 +96,10 @@ Status LogState::load_end() {
 
 Status LogState::load_epochs() {
   const std::string file = path(kEpochsName);
-  if (!context.fs->exists(file)) return {};
-  TRY_ASSIGN(content, context.fs->read_file(file));
-  const auto entries = parse_epochs(as_text(content), file);
+  const auto content = context.fs->read_file(file);
+  if (!content && content.error().kind == ErrorKind::kNotFound) return {};
+  if (!content) return std::unexpected(content.error());
+  const auto entries = parse_epochs(as_text(*content), file);
   if (entries) {
     for (const EpochEntry& entry : *entries) epochs.assign(entry.epoch, entry.start);
     return {};

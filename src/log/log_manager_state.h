@@ -1,5 +1,5 @@
-// The inside of LogManager, for its two files: log_manager.cc (what callers ask for) and log_chores.cc (what
-// is done now and then).
+// The inside of LogManager, for its three files: log_manager.cc (what callers ask for), log_manager_load.cc
+// (what a start does) and log_chores.cc (what is done now and then).
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,12 @@
 #include "log/log_manager.h"
 
 namespace moldau::log {
+
+// What makes a directory unusable for now, as opposed to a mistake that a person must mend.
+inline bool is_disk_trouble(const Error& error) {
+  return error.kind == ErrorKind::kIo || error.kind == ErrorKind::kNotFound ||
+         error.kind == ErrorKind::kNoSpace;
+}
 
 struct LogManager::Entry {
   TopicPartition name;
@@ -64,12 +70,14 @@ struct LogManager::State {
   using ConfigOf = decltype(LogManagerOptions::config_of);
 
   Status choose_identity();
+  // log_manager_load.cc
   struct Crew;
   Status load_directory(LogDirectory& directory, LoadReport& report);
   void load_folders(Crew& crew);
   Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
                      LoadReport& report);
   void judge(const Log& log, const std::string& folder, LoadReport& report);
+
   LogDirectory* find_directory(const Uuid& id) const;
   LogDirectory* emptiest_directory();
   DirectoryStatus status_of(const LogDirectory& directory) const;

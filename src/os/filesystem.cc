@@ -159,7 +159,9 @@ env::DirEntry entry_of(const char* name, const struct stat& info) {
   return {.name = name,
           .is_directory = S_ISDIR(info.st_mode),
           .size = S_ISDIR(info.st_mode) ? 0 : static_cast<std::uint64_t>(info.st_size),
-          .modified_ms = std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000};
+          .modified_ms = S_ISDIR(info.st_mode)
+                             ? 0
+                             : std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000};
 }
 
 Result<struct statvfs> space_of(const std::string& path) {
@@ -189,6 +191,10 @@ Result<std::vector<env::DirEntry>> FileSystem::list(const std::string& directory
     }
     const std::string_view name = found->d_name;
     if (name == "." || name == "..") continue;
+    if (found->d_type == DT_DIR) {  // nobody asks when something was made in it
+      entries.push_back({.name = found->d_name, .is_directory = true});
+      continue;
+    }
     struct stat info;
     if (::fstatat(::dirfd(dir.get()), found->d_name, &info, 0) == 0)
       entries.push_back(entry_of(found->d_name, info));
