@@ -127,6 +127,7 @@ Status Broker::open_metadata() {
           .background = world_.background,
           .events = world_.events,
           .config_of = [this](const std::string& topic) { return config_of(topic); },
+          .whereabouts_changed = [this] { whereabouts_changed(); },
           .producer_id_expiration_ms = config.producer_id_expiration_ms},
       report_.node);
   follower_->start(*replicas_);
@@ -189,6 +190,12 @@ Status Broker::match_folders() {
   TRY_ASSIGN(reply, driver_->execute(adopt));
   if (!reply.error.ok())
     return fail(ErrorKind::kInvalid, "topics cannot be taken over: " + reply.error.message);
+  world_.events.write(
+      env::Level::kWarn, kLogger,
+      "taking over " + std::to_string(report_.adopted.size()) +
+          " topics by their folders, which do not hold the settings that topics had of their own (those were "
+          "in ZooKeeper, or in the metadata log that is missing): retention, cleanup.policy and the like are "
+          "the broker's defaults until they are set again");
   return {};
 }
 
@@ -210,6 +217,8 @@ Status Broker::announce(const std::vector<metadata::Endpoint>& endpoints) {
   if (!registered.error.ok())
     return fail(ErrorKind::kInvalid, "registration refused: " + registered.error.message);
   services_->registration_epoch = registered.broker_epoch;
+  // First, for nobody is elected to lead what lies in a directory that is not there.
+  TRY(tell_assignments(*driver_->image()));
   const controller::BrokerHeartbeat heartbeat{
       .id = report_.node,
       .broker_epoch = registered.broker_epoch,
@@ -220,6 +229,7 @@ Status Broker::announce(const std::vector<metadata::Endpoint>& endpoints) {
     return fail(ErrorKind::kInvalid,
                 "expected to be let in after registration, found " + std::string(wire::name(alive.error)));
   }
+  announced_.store(true, std::memory_order_release);
   return {};
 }
 
@@ -287,6 +297,63 @@ void Broker::checkpoint() {
   replicas_->make_missing(images_.get());
   note(replicas_->checkpoint_high_watermarks(), "high watermarks not written");
   note(driver_->maintain(), "no snapshot of the metadata");
+  if (untold_.exchange(false)) note(tell_whereabouts(), "log directories not told to the metadata");
+}
+
+// Whatever does not reach the metadata now is tried again with the next checkpoint.
+void Broker::whereabouts_changed() {
+  untold_.store(true);
+  if (!announced_.load(std::memory_order_acquire)) return;
+  world_.background.submit(kMetadataWork, [this] {
+    if (!untold_.exchange(false)) return;
+    if (const Status told = tell_whereabouts(); !told)
+      world_.events.write(env::Level::kError, kLogger,
+                          "log directories not told to the metadata: " + told.error().message);
+  });
+}
+
+// Where partitions lie, then which directories have failed: the controller takes the leadership of what it
+// knows to lie there. (Kafka: AssignmentsManager, BrokerLifecycleManager.propagateDirectoryFailure)
+Status Broker::tell_whereabouts() {
+  Status told = tell_assignments(*driver_->image());
+  if (told) told = tell_failed_directories(*driver_->image());
+  if (!told) untold_.store(true);
+  return told;
+}
+
+Status Broker::tell_assignments(const metadata::Image& image) {
+  constexpr std::size_t kAtOnce = 2000;
+  if (!metadata::directories_supported(image.metadata_version())) return {};
+  const auto misplaced = replicas_->misplaced(image);
+  for (std::size_t at = 0; at < misplaced.size(); at += kAtOnce) {
+    controller::AssignReplicasToDirs assign{
+        .broker = report_.node, .broker_epoch = services_->registration_epoch, .partitions = {}};
+    for (std::size_t i = at; i < std::min(at + kAtOnce, misplaced.size()); ++i)
+      assign.partitions.push_back({misplaced[i].directory, misplaced[i].topic_id, misplaced[i].partition});
+    TRY_ASSIGN(assigned, driver_->execute(assign));
+    if (assigned.error != wire::ErrorCode::kNone)
+      return fail(ErrorKind::kInvalid, "assignment refused: " + std::string(wire::name(assigned.error)));
+  }
+  return {};
+}
+
+Status Broker::tell_failed_directories(const metadata::Image& image) {
+  const metadata::BrokerRegistration* self = image.find_broker(report_.node);
+  controller::BrokerHeartbeat heartbeat{.id = report_.node,
+                                        .broker_epoch = services_->registration_epoch,
+                                        .current_metadata_offset = image.provenance().last_offset,
+                                        .offline_log_dirs = {}};
+  for (const log::DirectoryStatus& directory : logs_->directories()) {
+    if (directory.online || self == nullptr ||
+        std::ranges::find(self->log_dirs, directory.id) == self->log_dirs.end())
+      continue;
+    heartbeat.offline_log_dirs.push_back(directory.id);
+  }
+  if (heartbeat.offline_log_dirs.empty()) return {};
+  TRY_ASSIGN(heard, driver_->execute(heartbeat));
+  if (heard.error != wire::ErrorCode::kNone)
+    return fail(ErrorKind::kInvalid, "heartbeat refused: " + std::string(wire::name(heard.error)));
+  return {};
 }
 
 Status Broker::stop() {

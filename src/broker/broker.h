@@ -7,6 +7,7 @@
 // thread. (Kafka: BrokerServer, KafkaApis.)
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,6 +70,10 @@ class Broker final : public env::RequestHandler {
   std::shared_ptr<const config::TopicConfig> config_of(const std::string& topic) const;
   void refuse(env::Connection& connection, std::string why);
   void checkpoint();
+  void whereabouts_changed();
+  Status tell_whereabouts();
+  Status tell_assignments(const metadata::Image& image);
+  Status tell_failed_directories(const metadata::Image& image);
 
   World world_;
   Settings first_settings_;
@@ -86,6 +91,8 @@ class Broker final : public env::RequestHandler {
   std::unique_ptr<replica::ReplicaManager> replicas_;
   std::unique_ptr<Services> services_;
   env::Instant next_checkpoint_{};
+  std::atomic<bool> announced_{false};
+  std::atomic<bool> untold_{false};  // whereabouts that the metadata do not know yet
 };
 
 }  // namespace moldau::broker

@@ -31,8 +31,24 @@ std::vector<Node> alive_nodes(const metadata::Image& image, std::string_view lis
   return nodes;
 }
 
+namespace {
+
+bool offline(const metadata::Image& image, const metadata::Partition& partition, BrokerId replica,
+             std::string_view listener) {
+  return !alive_node(image, replica, listener) ||
+         !image.find_broker(replica)->has_online_directory(partition.directory(replica));
+}
+
+void leave_out_dead(const metadata::Image& image, std::string_view listener, PartitionView& view) {
+  const auto dead = [&](std::int32_t id) { return !alive_node(image, BrokerId{id}, listener); };
+  const std::size_t gone = std::erase_if(view.replicas, dead) + std::erase_if(view.isr, dead);
+  if (gone > 0 && view.error == wire::ErrorCode::kNone) view.error = wire::ErrorCode::kReplicaNotAvailable;
+}
+
+}  // namespace
+
 PartitionView view_of(const metadata::Image& image, const metadata::Partition& partition,
-                      std::string_view listener) {
+                      std::string_view listener, std::int16_t metadata_version) {
   PartitionView view{.index = partition.index.value,
                      .leader = partition.leader.value,
                      .leader_epoch = partition.leader_epoch.value,
@@ -42,15 +58,15 @@ PartitionView view_of(const metadata::Image& image, const metadata::Partition& p
                      .eligible_leaders = numbers(partition.eligible_leader_replicas),
                      .last_known_eligible = numbers(partition.last_known_elr)};
   for (const BrokerId replica : partition.replicas) {
-    const auto* broker = image.find_broker(replica);
-    if (broker == nullptr || broker->fenced) view.offline.push_back(replica.value);
+    if (offline(image, partition, replica, listener)) view.offline.push_back(replica.value);
   }
   if (!alive_node(image, partition.leader, listener)) {
-    const auto* broker = image.find_broker(partition.leader);
-    const bool alive = broker != nullptr && !broker->fenced;
-    view.error = alive ? wire::ErrorCode::kListenerNotFound : wire::ErrorCode::kLeaderNotAvailable;
+    const bool known = image.find_broker(partition.leader) != nullptr;
+    view.error = known && metadata_version >= 6 ? wire::ErrorCode::kListenerNotFound
+                                                : wire::ErrorCode::kLeaderNotAvailable;
     view.leader = -1;
   }
+  if (metadata_version == 0) leave_out_dead(image, listener, view);
   return view;
 }
 

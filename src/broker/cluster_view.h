@@ -21,7 +21,9 @@ struct Node {
 std::vector<Node> alive_nodes(const metadata::Image& image, std::string_view listener);
 std::optional<Node> alive_node(const metadata::Image& image, BrokerId id, std::string_view listener);
 
-// One partition as Metadata and DescribeTopicPartitions tell it.
+// One partition as Metadata and DescribeTopicPartitions tell it. Replicas are offline that cannot be reached,
+// or whose log directory has failed. `metadata_version` (of the request) decides how: version 0 names the
+// living only, and says REPLICA_NOT_AVAILABLE; LISTENER_NOT_FOUND is known since version 6.
 struct PartitionView {
   wire::ErrorCode error = wire::ErrorCode::kNone;
   std::int32_t index = 0;
@@ -30,7 +32,7 @@ struct PartitionView {
   std::vector<std::int32_t> replicas, isr, offline, eligible_leaders, last_known_eligible;
 };
 PartitionView view_of(const metadata::Image& image, const metadata::Partition& partition,
-                      std::string_view listener);
+                      std::string_view listener, std::int16_t metadata_version);
 
 // Bit n set: operation n is allowed; what an authorizer-less broker tells
 // (org.apache.kafka.common.acl.AclOperation).

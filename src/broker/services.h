@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "broker/admin.h"
@@ -52,6 +53,13 @@ struct Services {
   std::vector<std::unique_ptr<LoopTools>> tools;  // by env::Loop::index()
   std::int64_t registration_epoch = -1;           // of this broker, told by the controller
 
+  // Why a partition is not in `replicas`: nobody knows it, or its log cannot be had (its directory does not
+  // work, or has no room).
+  wire::ErrorCode absent(std::string_view topic, std::int32_t partition) const {
+    return images.get()->find_partition(topic, PartitionIndex{partition})
+               ? wire::ErrorCode::kKafkaStorageError
+               : wire::ErrorCode::kUnknownTopicOrPartition;
+  }
   LoopTools& tools_of(const env::Loop& loop) { return *tools[loop.index()]; }
 };
 

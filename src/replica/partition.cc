@@ -24,21 +24,31 @@ Status Partition::take_role(const metadata::Partition& state, std::optional<Offs
   leader_ = state.leader;
   leader_epoch_ = state.leader_epoch;
   isr_ = state.isr.size();
+  replicas_ = state.replicas.size();
   if (checkpointed) {
     high_watermark_ = std::clamp(*checkpointed, log_.start_offset(), log_.end_offset());
   }
   keeper_->high_watermark_moved(high_watermark_);  // else retention takes the end for it
   if (leads_now && new_epoch) TRY(log_.assign_epoch(leader_epoch_, log_.end_offset()));
   if (new_epoch) tell_changed();
+  // Whether the next leader has them nobody can say here: the producer asks again.
+  if (!leads_now) refuse_waiting(ErrorCode::kNotLeaderOrFollower);
   if (leads_now) advance_high_watermark();
+  // What a kill left unsynced may have been acknowledged; nobody would see it until the next append.
+  const bool hidden = acknowledges_durably() && local_end() < log_.end_offset();
+  if (leads_now && new_epoch && hidden) keeper_->flush_soon(true);
   return {};
 }
 
 void Partition::go_offline(ErrorCode error) {
   offline_ = true;
   offline_error_ = error;
-  for (Waiting& w : std::exchange(waiting_, {})) w.waiter->acknowledged(error);
+  refuse_waiting(error);
   tell_changed();
+}
+
+void Partition::refuse_waiting(ErrorCode error) {
+  for (const Waiting& w : std::exchange(waiting_, {})) w.waiter->acknowledged(error);
 }
 
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
@@ -54,11 +64,12 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
                            std::int32_t min_in_sync, std::shared_ptr<AckWaiter> waiter) {
   if (const ErrorCode error = check_leader(); error != ErrorCode::kNone)
     return {.error = error, .message = {}, .info = {}};
-  if (acks == -1 && isr_ < static_cast<std::size_t>(std::max(min_in_sync, 0))) {
+  const std::size_t needed = std::min(static_cast<std::size_t>(std::max(min_in_sync, 0)), replicas_);
+  if (acks == -1 && isr_ < needed) {
     return {.error = ErrorCode::kNotEnoughReplicas,
             .message = "The size of the current ISR : " + std::to_string(isr_) +
-                       " is insufficient to satisfy the min.isr requirement of " +
-                       std::to_string(min_in_sync) + " for partition " + name_.to_string(),
+                       " is insufficient to satisfy the min.isr requirement of " + std::to_string(needed) +
+                       " for partition " + name_.to_string(),
             .info = {}};
   }
   options.leader_epoch = leader_epoch_;
@@ -77,7 +88,7 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
   const bool all = acks == -1;
   if (acks != 0 && (all ? high_watermark_ : local_end()) < needs && !fault_is(Fault::kAckBeforeSync)) {
     appended.waits = true;
-    waiting_.push_back({needs, all, std::move(waiter)});
+    waiting_.push_back({needs, all, needed, std::move(waiter)});
   }
   return appended;
 }
@@ -85,9 +96,9 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
 void Partition::give_up(const AckWaiter* waiter) {
   const auto found = std::ranges::find(waiting_, waiter, [](const Waiting& w) { return w.waiter.get(); });
   if (found == waiting_.end()) return;
-  const auto keep = std::move(found->waiter);
+  const auto told = std::move(found->waiter);
   waiting_.erase(found);
-  keep->acknowledged(ErrorCode::kRequestTimedOut);
+  told->acknowledged(ErrorCode::kRequestTimedOut);
 }
 
 void Partition::advance_high_watermark() {
@@ -109,9 +120,10 @@ void Partition::advance_high_watermark() {
 void Partition::tell_acknowledged() {
   while (!waiting_.empty() &&
          (waiting_.front().all ? high_watermark_ : local_end()) >= waiting_.front().needs) {
-    const auto waiter = std::move(waiting_.front().waiter);
+    const Waiting first = std::move(waiting_.front());
     waiting_.pop_front();
-    waiter->acknowledged(ErrorCode::kNone);
+    const bool enough = !first.all || isr_ >= first.min_in_sync;
+    first.waiter->acknowledged(enough ? ErrorCode::kNone : ErrorCode::kNotEnoughReplicasAfterAppend);
   }
 }
 
@@ -129,6 +141,8 @@ Read Partition::refuse(ErrorCode error) const {
 // Kafka's Partition.readRecords: a fetcher whose last epoch ends elsewhere here must truncate first.
 std::optional<log::EpochEndOffset> Partition::divergence(const ReadOptions& options) {
   if (options.last_fetched_epoch < 0) return std::nullopt;
+  // Below the start there is nothing to compare: the reader must hear that it is out of range.
+  if (options.from < log_.start_offset()) return log::EpochEndOffset{};
   const auto end = log_.end_offset_for_epoch(LeaderEpoch{options.last_fetched_epoch});
   if (!end || end->end == kNoOffset || end->epoch == kNoLeaderEpoch) return log::EpochEndOffset{};
   if (end->epoch.value < options.last_fetched_epoch || end->end < options.from) return *end;
@@ -208,7 +222,10 @@ Partition::Deleted Partition::delete_records(Offset offset) {
   const Offset wanted = offset == kNoOffset ? high_watermark_ : offset;
   if (wanted < Offset{0} || wanted > high_watermark_) return {.error = ErrorCode::kOffsetOutOfRange};
   const auto done = log_.advance_start_offset(wanted, high_watermark_);
-  if (!done) return {.error = ErrorCode::kKafkaStorageError};
+  if (!done) {
+    keeper_->disk_failed(done.error());
+    return {.error = ErrorCode::kKafkaStorageError};
+  }
   if (*done != ErrorCode::kNone) return {.error = *done};
   tell_changed();
   return {.low_watermark = log_.start_offset()};

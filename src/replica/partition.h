@@ -42,12 +42,15 @@ class FetchWaiter {
 };
 
 // An append that waits for its acknowledgement; told exactly once. Called with the partition held, from any
-// thread.
+// thread. Who is gone as soon as it was told, or must not be destroyed on that thread, hands in a pointer
+// that owns nothing (unowned): the partition does not touch it afterwards.
 class AckWaiter {
  public:
   virtual ~AckWaiter() = default;
   virtual void acknowledged(wire::ErrorCode error) = 0;
 };
+
+inline std::shared_ptr<AckWaiter> unowned(AckWaiter& waiter) { return {std::shared_ptr<void>(), &waiter}; }
 
 // Who keeps the log of a partition (replica/replica_manager.h, over log::LogManager). Called with the
 // partition held: it may only take note and leave work for other threads.
@@ -119,7 +122,7 @@ class Partition {
   wire::ErrorCode check_leader(std::int32_t current_leader_epoch = -1) const;
 
   // Appends validated batches (record::validate). acks: 0, 1, -1. `waiter` is kept, and told, only if the
-  // result waits.
+  // result waits. `min_in_sync` above the number of replicas means all of them (Kafka's effectiveMinIsr).
   Appended append(MutableBytes batches, log::AppendOptions options, std::int16_t acks,
                   std::int32_t min_in_sync, std::shared_ptr<AckWaiter> waiter);
   // Tells a waiter REQUEST_TIMED_OUT if it still waits.
@@ -154,12 +157,14 @@ class Partition {
   struct Waiting {
     Offset needs;  // the high watermark (or, for acks=1, the durable end) that acknowledges it
     bool all;
+    std::size_t min_in_sync;  // for `all`, when the time has come (NOT_ENOUGH_REPLICAS_AFTER_APPEND)
     std::shared_ptr<AckWaiter> waiter;
   };
 
   bool acknowledges_durably() const { return log_.config().flush_messages == 1; }
   Offset local_end() const { return acknowledges_durably() ? log_.recovery_point() : log_.end_offset(); }
   void tell_acknowledged();
+  void refuse_waiting(wire::ErrorCode error);
   void tell_changed();
   Read refuse(wire::ErrorCode error) const;
   std::optional<log::EpochEndOffset> divergence(const ReadOptions& options);
@@ -172,7 +177,7 @@ class Partition {
 
   BrokerId leader_ = kNoBroker;
   LeaderEpoch leader_epoch_{-1};
-  std::size_t isr_ = 0;
+  std::size_t isr_ = 0, replicas_ = 0;
   Offset high_watermark_{0};
   bool offline_ = false;
   wire::ErrorCode offline_error_ = wire::ErrorCode::kNone;

@@ -43,11 +43,12 @@ struct PartitionTest : testing::Test {
         std::make_unique<Partition>(log::TopicPartition{"t", PartitionIndex{0}}, Uuid{}, kSelf, *log, keeper);
     lead();
   }
-  void lead(BrokerId leader = kSelf, std::int32_t epoch = 0, std::size_t isr = 1) {
+  void lead(BrokerId leader = kSelf, std::int32_t epoch = 0, std::size_t isr = 1,
+            std::vector<BrokerId> replicas = {kSelf}) {
     metadata::Partition state;
     state.leader = leader;
     state.leader_epoch = LeaderEpoch{epoch};
-    state.replicas = {kSelf};
+    state.replicas = std::move(replicas);
     state.isr.assign(isr, kSelf);
     ASSERT_TRUE(partition->take_role(state));
   }
@@ -95,10 +96,83 @@ TEST_F(PartitionTest, FlushMessagesOneAcknowledgesOnlyWhatIsOnTheDisk) {
   EXPECT_EQ(partition->high_watermark(), Offset{2});
 }
 
+TEST_F(PartitionTest, WhatANewLeaderFindsUnsyncedIsSyncedAndShown) {
+  log::LogConfig config;
+  config.flush_messages = 1;
+  open(config);
+  append(3);
+  keeper->flushes = 0;
+  partition =
+      std::make_unique<Partition>(log::TopicPartition{"t", PartitionIndex{0}}, Uuid{}, kSelf, *log, keeper);
+  lead(kSelf, 1);
+  EXPECT_EQ(keeper->flushes, 1);
+  EXPECT_EQ(partition->high_watermark(), Offset{0});
+  const auto work = log->prepare_flush();
+  ASSERT_TRUE(work && work->run(disk));
+  log->complete_flush(*work, 0);
+  partition->advance_high_watermark();
+  EXPECT_EQ(partition->high_watermark(), Offset{3});
+  lead(kSelf, 2);
+  EXPECT_EQ(keeper->flushes, 1) << "nothing is left to sync";
+}
+
 TEST_F(PartitionTest, TooFewInSyncReplicasRefuseAcksAllOnly) {
   open();
+  lead(kSelf, 1, 1, {kSelf, kOther});
   EXPECT_EQ(append(1, -1, 2).error, ErrorCode::kNotEnoughReplicas);
   EXPECT_EQ(append(1, 1, 2).error, ErrorCode::kNone);
+}
+
+TEST_F(PartitionTest, MoreInSyncThanThereAreReplicasCannotBeAsked) {
+  open();
+  EXPECT_EQ(append(1, -1, 2).error, ErrorCode::kNone);
+}
+
+TEST_F(PartitionTest, AnIsrThatShrankMeanwhileIsToldWithTheAcknowledgement) {
+  log::LogConfig config;
+  config.flush_messages = 1;
+  open(config);
+  lead(kSelf, 1, 2, {kSelf, kOther});
+  EXPECT_TRUE(append(1, -1, 2).waits);
+  lead(kSelf, 1, 1, {kSelf, kOther});
+  const auto work = log->prepare_flush();
+  ASSERT_TRUE(work && work->run(disk));
+  log->complete_flush(*work, 0);
+  partition->advance_high_watermark();
+  EXPECT_EQ(ack->told, (std::vector{ErrorCode::kNotEnoughReplicasAfterAppend}));
+}
+
+TEST_F(PartitionTest, WhoLosesTheLeadershipAcknowledgesNothingMore) {
+  log::LogConfig config;
+  config.flush_messages = 1;
+  open(config);
+  EXPECT_TRUE(append(1, -1).waits);
+  lead(kNoBroker, 1);
+  EXPECT_EQ(ack->told, (std::vector{ErrorCode::kNotLeaderOrFollower}));
+  partition->advance_high_watermark();
+  EXPECT_EQ(ack->told.size(), 1u);
+}
+
+// A waiter may be gone as soon as it was told.
+TEST_F(PartitionTest, AWaiterIsNotTouchedAfterItWasTold) {
+  log::LogConfig config;
+  config.flush_messages = 1;
+  open(config);
+  struct Brief final : AckWaiter {
+    explicit Brief(int& n) : count(n) {}
+    void acknowledged(ErrorCode) override {
+      ++count;
+      delete this;
+    }
+    int& count;
+  };
+  int count = 0;
+  for (int i = 0; i < 3; ++i) {
+    Bytes batch = log::testing::make_batch({.count = 1});
+    EXPECT_TRUE(partition->append(batch, {}, 1, 1, unowned(*new Brief(count))).waits);
+  }
+  partition->go_offline(ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(count, 3);
 }
 
 TEST_F(PartitionTest, AWaiterThatGivesUpIsToldOnce) {
@@ -180,6 +254,20 @@ TEST_F(PartitionTest, DeleteRecordsMovesTheStartUpToTheHighWatermark) {
   EXPECT_EQ(partition->delete_records(Offset{2}).low_watermark, Offset{2});
   EXPECT_EQ(partition->delete_records(kNoOffset).low_watermark, Offset{5});
   EXPECT_EQ(read(4).error, ErrorCode::kOffsetOutOfRange);
+}
+
+TEST_F(PartitionTest, BelowTheStartNothingDiverges) {
+  open();
+  append(3);
+  lead(kSelf, 2);
+  append(2);
+  EXPECT_EQ(partition->delete_records(Offset{2}).low_watermark, Offset{2});
+  const auto from = [&](std::int64_t offset) {
+    return partition->read({.from = Offset{offset}, .last_fetched_epoch = 1, .max_bytes = 1 << 20});
+  };
+  EXPECT_EQ(from(1).error, ErrorCode::kOffsetOutOfRange);
+  ASSERT_TRUE(from(2).diverging);
+  EXPECT_EQ(from(2).diverging->end, Offset{3});
 }
 
 TEST_F(PartitionTest, OffsetsAreFoundBelowTheHighWatermarkOnly) {

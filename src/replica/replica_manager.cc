@@ -101,6 +101,7 @@ ReplicaManager::ReplicaManager(const World& world, BrokerId self) : world_(world
                             "Stopping serving " + std::to_string(lost.size()) + " replicas in dir " +
                                 directory.path + ": " + directory.why_offline);
         directory_failed(lost);
+        world_.whereabouts_changed();
       });
 }
 
@@ -192,13 +193,20 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
   next->name = topic.name;
   next->id = topic.id;
   if (next->config == nullptr) next->config = world_.config_of(topic.name);
+  bool moved = false;
   for (const PartitionIndex index : change.partitions) {
     const metadata::Partition* state = topic.find(index);
     if (state == nullptr || index.value < 0 || !has_replica(*state, self_)) continue;
     const auto at = static_cast<std::size_t>(index.value);
-    if (next->partitions.size() <= at) next->partitions.resize(at + 1);
+    if (next->partitions.size() <= at) {
+      next->partitions.resize(at + 1);
+      next->directories.resize(at + 1);
+    }
     if (PartitionRef& partition = next->partitions[at]; partition == nullptr) {
-      partition = open_partition(topic, *state);
+      Opened opened = open_partition(topic, *state);
+      partition = std::move(opened.partition);
+      next->directories[at] = opened.directory;
+      moved |= partition != nullptr && opened.directory != state->directory(self_);
     } else {
       partition->with([&](Partition& p) {
         if (const Status done = p.take_role(*state); !done) {
@@ -209,6 +217,28 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
     }
   }
   put(std::move(next));
+  if (moved) world_.whereabouts_changed();
+}
+
+std::vector<ReplicaManager::Whereabouts> ReplicaManager::misplaced(const metadata::Image& image) const {
+  std::vector<Whereabouts> found;
+  for (const LocalTopicRef& local : all()) {
+    const metadata::Topic* topic = image.find_topic(local->id);
+    if (topic == nullptr) continue;
+    for (const metadata::Partition& state : topic->partitions) {
+      if (local->at(state.index.value) == nullptr || !has_replica(state, self_)) continue;
+      const Uuid& here = local->directories[static_cast<std::size_t>(state.index.value)];
+      if (state.directory(self_) != here) found.push_back({topic->id, state.index, here});
+    }
+  }
+  std::ranges::sort(found, {}, [](const Whereabouts& w) { return std::pair(w.topic_id, w.partition); });
+  return found;
+}
+
+Uuid ReplicaManager::directory_id(const log::LogManager::Handle& handle) const {
+  for (const log::DirectoryStatus& directory : world_.logs.directories())
+    if (directory.path == log::LogManager::directory(handle)) return directory.id;
+  return metadata::kDirectoryUnassigned;
 }
 
 void ReplicaManager::make_missing(const metadata::ImagePtr& image) {
@@ -233,7 +263,8 @@ bool ReplicaManager::may_lie_elsewhere(const log::TopicPartition& name) {
   return true;
 }
 
-PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const metadata::Partition& state) {
+ReplicaManager::Opened ReplicaManager::open_partition(const metadata::Topic& topic,
+                                                      const metadata::Partition& state) {
   const log::TopicPartition name{topic.name, state.index};
   log::LogManager::Handle handle = world_.logs.find(name);
   if (handle == nullptr) {
@@ -242,14 +273,14 @@ PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const 
                           name.to_string() +
                               " is not in any log directory that works, and may lie in one that does "
                               "not: it stays offline until that one is back");
-      return nullptr;
+      return {};
     }
     auto made = world_.logs.create(name, topic.id, directory_of(state, self_));
     if (!made) {
       world_.events.write(env::Level::kError, kLogger,
                           "cannot make " + name.to_string() + ": " + made.error().message);
       if (made.error().kind == ErrorKind::kNoSpace) unmade_.insert(topic.name);
-      return nullptr;
+      return {};
     }
     handle = std::move(*made);
   }
@@ -265,7 +296,7 @@ PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const 
       p.go_offline(wire::ErrorCode::kKafkaStorageError);
     }
   });
-  return partition;
+  return {partition, directory_id(handle)};
 }
 
 void ReplicaManager::directory_failed(const std::vector<log::TopicPartition>& lost) {

@@ -27,6 +27,7 @@ struct LocalTopic {
   Uuid id;
   std::shared_ptr<const config::TopicConfig> config;
   std::vector<PartitionRef> partitions;
+  std::vector<Uuid> directories;  // where each of `partitions` lies, or lay when its directory failed
 
   PartitionRef at(std::int32_t index) const {
     const auto i = static_cast<std::size_t>(index);
@@ -47,6 +48,9 @@ class ReplicaManager {
     env::Background& background;
     env::EventLog& events;
     ConfigOf config_of;  // what holds for a topic now; any thread
+    // A directory has failed, or a partition lies elsewhere than the metadata say (KIP-858). Any thread; may
+    // only take note.
+    std::function<void()> whereabouts_changed = [] {};
     std::int64_t producer_id_expiration_ms = 24LL * 3600 * 1000;
   };
   ReplicaManager(const World& world, BrokerId self);
@@ -63,6 +67,13 @@ class ReplicaManager {
   void apply(const metadata::ImagePtr& image, const metadata::Changes& changes);
   // Partitions that a full disk has not let us make: tries again. Called now and then, as apply() is.
   void make_missing(const metadata::ImagePtr& image);
+  // Partitions that lie elsewhere than `image` says, or that it gives no directory: where they are.
+  struct Whereabouts {
+    Uuid topic_id;
+    PartitionIndex partition;
+    Uuid directory;
+  };
+  std::vector<Whereabouts> misplaced(const metadata::Image& image) const;
   // Asks the configuration source again, for one topic or all of them.
   void reconfigure(std::string_view topic);
   void reconfigure_all();
@@ -87,7 +98,12 @@ class ReplicaManager {
   void take(const LocalTopicRef& topic);
   void remove_topic(const metadata::Topic& topic);
   void change_topic(const metadata::TopicChange& change);
-  PartitionRef open_partition(const metadata::Topic& topic, const metadata::Partition& state);
+  struct Opened {
+    PartitionRef partition;
+    Uuid directory;
+  };
+  Opened open_partition(const metadata::Topic& topic, const metadata::Partition& state);
+  Uuid directory_id(const log::LogManager::Handle& handle) const;
   bool may_lie_elsewhere(const log::TopicPartition& name);
   void directory_failed(const std::vector<log::TopicPartition>& lost);
 

@@ -61,7 +61,7 @@ class Produce final : public Fanout, public env::Timer {
   friend struct Part;
   void expired() override;
   void finished() override;
-  void check(Part& part, const replica::LocalTopicRef& topic, const ProduceRequest::TopicProduceData& data,
+  void check(Part& part, const replica::LocalTopicRef& topic,
              const ProduceRequest::PartitionProduceData& partition);
   void validate(Part& part, const config::TopicConfig& topic, const wire::Records& records);
   void count(Part& part, ErrorCode error);
@@ -75,8 +75,9 @@ class Produce final : public Fanout, public env::Timer {
 };
 
 void Part::run(Partition& p) {
+  // Ours is the loop's: what it holds must not go on the thread that happens to tell it.
   outcome = p.append(accepted.bytes(), {.now_ms = produce->now_ms_}, produce->request_.acks, min_in_sync,
-                     std::shared_ptr<replica::AckWaiter>(produce->shared_from_this(), this));
+                     replica::unowned(*this));
   if (!outcome.waits) produce->part_done();
 }
 
@@ -100,7 +101,7 @@ void Produce::start() {
     for (const auto& partition : data.partition_data) {
       Part& part = parts_[at++];
       part.produce = this;
-      check(part, topic, data, partition);
+      check(part, topic, partition);
       if (part.outcome.error == ErrorCode::kNone && !part.accepted.empty()) ++to_launch;
     }
   }
@@ -109,15 +110,15 @@ void Produce::start() {
     if (part.outcome.error == ErrorCode::kNone && !part.accepted.empty()) part.partition->execute(part);
   }
   // A wait that is over at once never touches the wheel.
-  if (request_.acks != 0 && request_.timeout_ms >= 0) {
-    call_->loop().schedule(*this, call_->loop().now() + std::chrono::milliseconds(request_.timeout_ms));
+  if (request_.acks != 0) {
+    const std::chrono::milliseconds patience(std::max(request_.timeout_ms, 0));
+    call_->loop().schedule(*this, call_->loop().now() + patience);
     services.metrics.waiting_produces.add(1);
   }
   launched();
 }
 
 void Produce::check(Part& part, const replica::LocalTopicRef& topic,
-                    const ProduceRequest::TopicProduceData& data,
                     const ProduceRequest::PartitionProduceData& partition) {
   const std::int16_t acks = request_.acks;
   if (acks < -1 || acks > 1) return part.refuse(ErrorCode::kInvalidRequiredAcks);
@@ -127,10 +128,7 @@ void Produce::check(Part& part, const replica::LocalTopicRef& topic,
   }
   part.partition = topic->at(partition.index);
   if (part.partition == nullptr) {
-    const auto image = call_->services().images.get();
-    const bool known =
-        image->find_partition(data.name.empty() ? topic->name : data.name, PartitionIndex{partition.index});
-    return part.refuse(known ? ErrorCode::kKafkaStorageError : ErrorCode::kUnknownTopicOrPartition);
+    return part.refuse(call_->services().absent(topic->name, partition.index));
   }
   if (is_internal_topic(topic->name) && call_->client_id() != "__admin_client") {
     return part.refuse(ErrorCode::kInvalidTopicException, "Cannot append to internal topic " + topic->name);
@@ -227,7 +225,7 @@ void Produce::finished() {
   if (scheduled) {
     call_->loop().cancel(*this);
   }
-  if (request_.acks != 0 && request_.timeout_ms >= 0) call_->services().metrics.waiting_produces.add(-1);
+  if (request_.acks != 0) call_->services().metrics.waiting_produces.add(-1);
   ProduceResponse response;
   response.responses.resize(request_.topic_data.size());
   std::size_t at = 0;

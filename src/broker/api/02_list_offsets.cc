@@ -33,6 +33,12 @@ std::int16_t needs_version(std::int64_t timestamp) {
   }
 }
 
+// Clients of these versions do not know KAFKA_STORAGE_ERROR (KIP-112).
+std::int16_t storage_error_for(std::int16_t version, ErrorCode error) {
+  return code(error == ErrorCode::kKafkaStorageError && version <= 4 ? ErrorCode::kNotLeaderOrFollower
+                                                                     : error);
+}
+
 void fill(OutPartition& out, const Call& call, const ListOffsetsRequest& request, const InPartition& in,
           const replica::PartitionRef& partition) {
   const auto isolation = static_cast<replica::Isolation>(request.isolation_level);
@@ -42,9 +48,7 @@ void fill(OutPartition& out, const Call& call, const ListOffsetsRequest& request
   }
   const auto found = partition->with(
       [&](replica::Partition& p) { return p.find_offset(in.timestamp, isolation, in.current_leader_epoch); });
-  out.error_code = code(found.error);
-  if (found.error == ErrorCode::kKafkaStorageError && call.version() <= 4)
-    out.error_code = code(ErrorCode::kNotLeaderOrFollower);
+  out.error_code = storage_error_for(call.version(), found.error);
   if (!found.at) return;
   out.timestamp = found.at->timestamp;
   out.offset = found.at->offset.value;
@@ -54,7 +58,7 @@ void fill(OutPartition& out, const Call& call, const ListOffsetsRequest& request
 void fill_v0(OutPartition& out, const InPartition& in, const replica::PartitionRef& partition,
              std::int64_t now_ms) {
   partition->with([&](replica::Partition& p) {
-    out.error_code = code(p.check_leader());
+    out.error_code = storage_error_for(0, p.check_leader());
     if (out.error_code != 0) return;
     const auto count = static_cast<std::size_t>(std::max(in.max_num_offsets, 0));
     const auto offsets = p.log().offsets_before(in.timestamp, count, now_ms);
@@ -93,7 +97,7 @@ void list_offsets(const CallPtr& call) {
       if (twice.contains(in.partition_index)) {
         out.error_code = code(ErrorCode::kInvalidRequest);
       } else if (partition == nullptr) {
-        out.error_code = code(ErrorCode::kUnknownTopicOrPartition);
+        out.error_code = storage_error_for(call->version(), services.absent(topic.name, in.partition_index));
       } else if (call->version() == 0) {
         fill_v0(out, in, partition, call->loop().wall_ms());
       } else {

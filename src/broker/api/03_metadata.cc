@@ -43,7 +43,7 @@ struct Answer {
     if (request.include_topic_authorized_operations) out.topic_authorized_operations = kTopicOperations;
     out.partitions.reserve(topic.partitions.size());
     for (const metadata::Partition& partition : topic.partitions) {
-      PartitionView view = view_of(image, partition, call.connection().info().listener);
+      PartitionView view = view_of(image, partition, call.connection().info().listener, call.version());
       auto& p = out.partitions.emplace_back();
       p.error_code = code(view.error);
       p.partition_index = view.index;

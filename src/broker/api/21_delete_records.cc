@@ -22,7 +22,7 @@ void delete_records(const CallPtr& call) {
       out.low_watermark = -1;
       const auto partition = local ? local->at(in.partition_index) : nullptr;
       if (partition == nullptr) {
-        out.error_code = code(ErrorCode::kUnknownTopicOrPartition);
+        out.error_code = code(call->services().absent(topic.name, in.partition_index));
       } else if (is_internal_topic(topic.name)) {
         out.error_code = code(ErrorCode::kInvalidTopicException);
       } else if (local->config->cleanup_compact && !local->config->cleanup_delete) {

@@ -12,9 +12,9 @@ using wire::ErrorCode;
 using Out = wire::OffsetForLeaderEpochResponse::EpochEndOffset;
 using In = wire::OffsetForLeaderEpochRequest::OffsetForLeaderPartition;
 
-void fill(Out& out, const In& in, const replica::PartitionRef& partition) {
+void fill(Out& out, const In& in, const replica::PartitionRef& partition, ErrorCode absent) {
   if (partition == nullptr) {
-    out.error_code = code(ErrorCode::kUnknownTopicOrPartition);
+    out.error_code = code(absent);
     return;
   }
   partition->with([&](replica::Partition& p) {
@@ -43,7 +43,8 @@ void offset_for_leader_epoch(const CallPtr& call) {
     for (const auto& in : topic.partitions) {
       auto& out = out_topic.partitions.emplace_back();
       out.partition = in.partition;
-      fill(out, in, local ? local->at(in.partition) : nullptr);
+      fill(out, in, local ? local->at(in.partition) : nullptr,
+           call->services().absent(topic.topic, in.partition));
       if (out.error_code != 0) call->count_error();
     }
   }

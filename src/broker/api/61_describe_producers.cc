@@ -48,7 +48,7 @@ void describe_producers(const CallPtr& call) {
       if (!is_valid_topic_name(topic.name)) {
         out.error_code = code(ErrorCode::kInvalidTopicException);
       } else if (partition == nullptr) {
-        out.error_code = code(ErrorCode::kUnknownTopicOrPartition);
+        out.error_code = code(call->services().absent(topic.name, index));
       } else {
         fill(out, *call, partition);
       }

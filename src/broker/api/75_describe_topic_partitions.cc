@@ -16,6 +16,7 @@ using wire::DescribeTopicPartitionsRequest;
 using wire::DescribeTopicPartitionsResponse;
 using wire::ErrorCode;
 
+constexpr std::int16_t kNewestMetadata = 13;
 constexpr std::int32_t kDefaultPage = 2000;  // max.request.partition.size.limit
 
 std::set<std::string_view> wanted_topics(const DescribeTopicPartitionsRequest& request,
@@ -55,9 +56,9 @@ struct Page {
         return false;
       }
       --left;
-      PartitionView view = view_of(image, partition, call.connection().info().listener);
+      PartitionView view = view_of(image, partition, call.connection().info().listener, kNewestMetadata);
       auto& p = out.partitions.emplace_back();
-      p.error_code = code(view.error);
+      // Who has no leader says so by its leader: Kafka sets no error here.
       p.partition_index = view.index;
       p.leader_id = view.leader;
       p.leader_epoch = view.leader_epoch;
