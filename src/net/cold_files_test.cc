@@ -133,6 +133,16 @@ TEST(ColdFiles, ASliceTooSmallForSendfileIsReadInToo) {
   EXPECT_EQ(s.file->warm(), 70'000 + FileWarmth::kReadAtLeast) << "what is asked for next comes along";
 }
 
+TEST(ColdFiles, TheEndsOfWhatIsAskedForNextAreReadInToo) {
+  ColdServer s(5u << 20);
+  const Client client = s.test.connect();
+  ASSERT_TRUE(client.send(send_file(0, 300'000)));
+  ASSERT_TRUE(eventually([&] { return s.background.waiting() == 1; }));
+  ASSERT_TRUE(s.background.run_one());
+  expect_reply(client, 0, 300'000);
+  EXPECT_EQ(s.file->warm(), 600'000 + (64u << 10));
+}
+
 TEST(ColdFiles, WhatIsInMemoryIsSentBeforeTheRestIsRead) {
   ColdServer s(5u << 20, 50'000);
   const Client client = s.test.connect();
