@@ -60,9 +60,23 @@ ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
   return leader_ == self_ ? ErrorCode::kNone : ErrorCode::kNotLeaderOrFollower;
 }
 
+ErrorCode Partition::ready(std::int32_t current_leader_epoch) {
+  if (const ErrorCode error = check_leader(current_leader_epoch); error != ErrorCode::kNone) return error;
+  if (end_known_) return ErrorCode::kNone;
+  if (const Status looked = log_.look(); !looked) {
+    keeper_->disk_failed(looked.error());
+    return ErrorCode::kKafkaStorageError;
+  }
+  end_known_ = true;
+  high_watermark_ = std::min(high_watermark_, log_.end_offset());
+  keeper_->high_watermark_moved(high_watermark_);
+  advance_high_watermark();
+  return ErrorCode::kNone;
+}
+
 Appended Partition::append(MutableBytes batches, log::AppendOptions options, std::int16_t acks,
                            std::int32_t min_in_sync, std::shared_ptr<AckWaiter> waiter) {
-  if (const ErrorCode error = check_leader(); error != ErrorCode::kNone)
+  if (const ErrorCode error = ready(); error != ErrorCode::kNone)
     return {.error = error, .message = {}, .info = {}};
   const std::size_t needed = std::min(static_cast<std::size_t>(std::max(min_in_sync, 0)), replicas_);
   if (acks == -1 && isr_ < needed) {
@@ -150,7 +164,7 @@ std::optional<log::EpochEndOffset> Partition::divergence(const ReadOptions& opti
 }
 
 Read Partition::read(const ReadOptions& options) {
-  if (const ErrorCode error = check_leader(options.current_leader_epoch); error != ErrorCode::kNone)
+  if (const ErrorCode error = ready(options.current_leader_epoch); error != ErrorCode::kNone)
     return refuse(error);
   Read out{.high_watermark = high_watermark_, .slice = {}, .diverging = {}, .aborted = {}};
   out.leader = leader_;
@@ -201,7 +215,7 @@ void Partition::unwatch(const FetchWaiter* waiter) {
 
 Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolation,
                                         std::int32_t current_leader_epoch) {
-  if (const ErrorCode error = check_leader(current_leader_epoch); error != ErrorCode::kNone)
+  if (const ErrorCode error = ready(current_leader_epoch); error != ErrorCode::kNone)
     return {.error = error, .at = {}};
   const auto stable = last_stable_offset();
   if (!stable) return {.error = ErrorCode::kKafkaStorageError, .at = {}};
@@ -218,7 +232,7 @@ Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolat
 }
 
 Partition::Deleted Partition::delete_records(Offset offset) {
-  if (const ErrorCode error = check_leader(); error != ErrorCode::kNone) return {.error = error};
+  if (const ErrorCode error = ready(); error != ErrorCode::kNone) return {.error = error};
   const Offset wanted = offset == kNoOffset ? high_watermark_ : offset;
   if (wanted < Offset{0} || wanted > high_watermark_) return {.error = ErrorCode::kOffsetOutOfRange};
   const auto done = log_.advance_start_offset(wanted, high_watermark_);

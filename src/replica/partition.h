@@ -161,6 +161,8 @@ class Partition {
     std::shared_ptr<AckWaiter> waiter;
   };
 
+  // check_leader(), and that the log is what it was said to be: before anything is told of it.
+  wire::ErrorCode ready(std::int32_t current_leader_epoch = -1);
   bool acknowledges_durably() const { return log_.config().flush_messages == 1; }
   Offset local_end() const { return acknowledges_durably() ? log_.recovery_point() : log_.end_offset(); }
   void tell_acknowledged();
@@ -179,6 +181,7 @@ class Partition {
   LeaderEpoch leader_epoch_{-1};
   std::size_t isr_ = 0, replicas_ = 0;
   Offset high_watermark_{0};
+  bool end_known_ = false;  // the log was looked into since it was opened
   bool offline_ = false;
   wire::ErrorCode offline_error_ = wire::ErrorCode::kNone;
   std::uint64_t told_bytes_ = 0;  // of the log when the fetch waiters were last told

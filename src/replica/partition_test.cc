@@ -256,6 +256,29 @@ TEST_F(PartitionTest, DeleteRecordsMovesTheStartUpToTheHighWatermark) {
   EXPECT_EQ(read(4).error, ErrorCode::kOffsetOutOfRange);
 }
 
+TEST_F(PartitionTest, WhatACheckpointClaimsAfterACleanStopIsNotToldToClients) {
+  for (const std::int64_t claimed : {2, 4, 1'000'000}) {
+    disk = simenv::Disk{1};
+    open();
+    append(3);
+    ASSERT_TRUE(log->close());
+    auto again = log::Log::open(
+        {&disk, &files}, "/data/t-0", std::make_shared<log::LogConfig>(),
+        {.clean_shutdown = true, .recovery_point = Offset{claimed}, .recovery_point_known = true});
+    ASSERT_TRUE(again);
+    log = std::move(*again);
+    partition =
+        std::make_unique<Partition>(log::TopicPartition{"t", PartitionIndex{0}}, Uuid{}, kSelf, *log, keeper);
+    lead(kSelf, 1);
+    // Something else may look into the log first.
+    if (claimed == 4) ASSERT_TRUE(log->end_offset_for_epoch(LeaderEpoch{0}));
+    const auto latest = partition->find_offset(log::kLatestTimestamp, Isolation::kReadUncommitted, -1);
+    EXPECT_EQ(latest.at->offset, Offset{3}) << claimed;
+    EXPECT_EQ(partition->high_watermark(), Offset{3});
+    EXPECT_EQ(keeper->told, Offset{3});
+  }
+}
+
 TEST_F(PartitionTest, BelowTheStartNothingDiverges) {
   open();
   append(3);
