@@ -1,4 +1,4 @@
-#include "controller/test_cluster.h"
+#include "controller/controller_fixture.h"
 
 namespace moldau::controller {
 namespace {
