@@ -43,6 +43,7 @@ class DownConverter {
     RecordIterator records(batch, decompressor_);
     while (auto record = records.next()) {
       if (!batch.header().compressed() && record->offset < first_offset_) continue;
+      // NOLINTNEXTLINE(bugprone-use-after-move): moved from once, by the first record
       if (!builder) builder.emplace(spec(batch.header(), record->offset), std::move(out));
       if (!builder->fits(record->offset)) {
         fault = {FaultKind::kStructure, "offsets that do not ascend in a batch"};

@@ -11,13 +11,15 @@
 #include <bit>
 #include <lz4.h>
 #include <lz4hc.h>
+#include <xxhash.h>
 
 #include "base/check.h"
 #include "record/codecs.h"
-#include "record/xxhash.h"
 
 namespace moldau::record::codecs {
 namespace {
+
+std::uint32_t xxh32(ByteView bytes) { return XXH32(bytes.data(), bytes.size(), 0); }
 
 constexpr std::uint32_t kMark = 0x184D2204;
 constexpr std::uint32_t kStoredBit = 0x80000000;
@@ -50,7 +52,7 @@ Result<Frame> read_header(Lz4Header kind, ByteView in) {
   const std::size_t hash_at = kDescriptorAt + descriptor;
   if (in.size() <= hash_at) return broken("lz4", "it ends in its header");
   if (kind == Lz4Header::kAsInSpecification &&
-      in[hash_at] != static_cast<std::uint8_t>(xxhash32(in.subspan(kDescriptorAt, descriptor)) >> 8))
+      in[hash_at] != static_cast<std::uint8_t>(xxh32(in.subspan(kDescriptorAt, descriptor)) >> 8))
     return broken("lz4", "the checksum of its header is wrong");
   return Frame{hash_at + 1, std::size_t{1} << (8 + 2 * code), (flags & 0x10) != 0};
 }
@@ -89,7 +91,7 @@ Result<std::size_t> lz4_decompress(Lz4Header header, ByteView in, Scratch& out, 
     if (in.size() < with_checksum) return broken("lz4", "it ends too early");
     TRY(read_block(frame, in.first(size), (head & kStoredBit) != 0, out, used));
     if (used > limit) return too_large("lz4", limit);
-    if (frame.block_checksums && load_le(in.data() + size) != xxhash32(in.first(size)))
+    if (frame.block_checksums && load_le(in.data() + size) != xxh32(in.first(size)))
       return broken("lz4", "the checksum of a block is wrong");
     in = in.subspan(with_checksum);
   }
@@ -104,7 +106,7 @@ void lz4_compress(Lz4Header header, int level, ByteView in, Bytes& out) {
   out.push_back(kFlags);
   out.push_back(kBlockCode << 4);
   const std::size_t hashed_from = header == Lz4Header::kAsIn08 ? 0 : kDescriptorAt;
-  out.push_back(static_cast<std::uint8_t>(xxhash32(ByteView(out).subspan(start + hashed_from)) >> 8));
+  out.push_back(static_cast<std::uint8_t>(xxh32(ByteView(out).subspan(start + hashed_from)) >> 8));
 
   while (!in.empty()) {
     const ByteView part = in.first(std::min(in.size(), kBlockSize));
