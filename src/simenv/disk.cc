@@ -4,11 +4,10 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "simenv/disk_inode.h"
 
 namespace moldau::simenv {
 namespace {
-
-constexpr std::uint64_t kSector = 512;
 
 std::string folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -22,45 +21,6 @@ bool changes_something(DiskOp op) {
 }
 
 }  // namespace
-
-struct Disk::Inode {
-  Bytes content;
-  Bytes platter;
-  std::set<std::uint64_t> dirty;  // sectors of `content` that differ or may differ from `platter`
-  std::int64_t modified_ms = 0;
-  bool size_dirty = false;
-
-  void touch(std::uint64_t from, std::uint64_t to) {
-    for (std::uint64_t s = from / kSector; s * kSector < to; ++s) dirty.insert(s);
-  }
-  void copy_sector(std::uint64_t sector, const Bytes& from, Bytes& to) const {
-    const std::uint64_t begin = sector * kSector;
-    const std::uint64_t end = std::min<std::uint64_t>({begin + kSector, from.size(), to.size()});
-    if (begin < end) std::memcpy(to.data() + begin, from.data() + begin, end - begin);
-  }
-  void sync() {
-    platter.resize(content.size());
-    for (const std::uint64_t sector : dirty) copy_sector(sector, content, platter);
-    dirty.clear();
-    size_dirty = false;
-  }
-  void lose_power(Random& random) {
-    if (!size_dirty && dirty.empty()) return;
-    Bytes survivor = platter;
-    std::uint64_t size = content.size();
-    if (size_dirty && random.one_in(2)) size = platter.size();
-    if (size_dirty && size > platter.size() && random.one_in(2))
-      size = platter.size() + random.below(size - platter.size() + 1);
-    survivor.resize(size);  // what was never written there reads as zeros
-    const bool most = random.one_in(2);
-    for (const std::uint64_t sector : dirty) {
-      if (most ? !random.one_in(8) : random.one_in(2)) copy_sector(sector, content, survivor);
-    }
-    content = platter = std::move(survivor);
-    dirty.clear();
-    size_dirty = false;
-  }
-};
 
 class Disk::Handle final : public env::File {
  public:
