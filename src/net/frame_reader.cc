@@ -21,13 +21,18 @@ std::span<const iovec> FrameReader::space() {
   if (partial_ != nullptr) {
     const std::size_t left = partial_size_ - partial_have_;
     space_[parts++] = {partial_->data() + partial_have_, left};
-    if (left >= kReadAlone || usual_size_ != 0) return {space_.data(), parts};
+    if (left >= kReadAlone || usual_size_ != 0) {
+      // Room for the next frame's length, too: a read that does not fill it has found all there was.
+      space_[parts++] = {head_.data(), kPrefix};
+      return {space_.data(), parts};
+    }
   }
   block_ = pool_.acquire(std::max(usual_size_, BufferPool::kSmallest));
   std::memcpy(block_->data(), head_.data(), head_have_);
   begin_ = 0;
   end_ = std::exchange(head_have_, std::uint8_t{0});
-  const std::size_t room = usual_size_ != 0 ? usual_size_ : block_->capacity();
+  const std::size_t room =
+      usual_size_ != 0 ? std::min(usual_size_ + kPrefix, block_->capacity()) : block_->capacity();
   space_[parts++] = {block_->data() + end_, room - end_};
   return {space_.data(), parts};
 }
@@ -38,7 +43,11 @@ void FrameReader::filled(std::size_t bytes) {
     partial_have_ += taken;
     bytes -= taken;
   }
-  end_ += bytes;
+  if (block_ == nullptr) {
+    head_have_ = static_cast<std::uint8_t>(bytes);
+  } else {
+    end_ += bytes;
+  }
 }
 
 FrameReader::Cut FrameReader::next(env::Inbound& frame) {

@@ -98,10 +98,20 @@ TEST(FrameReader, LargeFramesOfOneSizeAreReadStraightIntoTheirBuffers) {
   ASSERT_EQ(reader.next(got), Cut::kNone);
   Bytes two = large;
   two.insert(two.end(), large.begin(), large.end());
-  EXPECT_EQ(feed(reader, two, two.size()), large.size()) << "exactly one frame: nothing to move";
+  EXPECT_EQ(feed(reader, two, two.size()), large.size() + 4) << "one frame, and the next one's length";
   ASSERT_EQ(reader.next(got), Cut::kFrame);
   EXPECT_EQ(got.bytes.size(), 200'000u);
+  ASSERT_EQ(reader.next(got), Cut::kNone);
+  two.insert(two.end(), large.begin(), large.end());
+  EXPECT_EQ(feed(reader, ByteView(two).subspan(large.size() + 4), two.size()), large.size())
+      << "the rest of the second, and the third one's length";
+  ASSERT_EQ(reader.next(got), Cut::kFrame);
+  EXPECT_EQ(as_text(got.bytes), std::string(200'000, 'y'));
   EXPECT_FALSE(reader.holds_frames());
+  ASSERT_EQ(reader.next(got), Cut::kNone);
+  EXPECT_EQ(feed(reader, ByteView(large).subspan(4), large.size()), large.size() - 4);
+  ASSERT_EQ(reader.next(got), Cut::kFrame);
+  EXPECT_EQ(as_text(got.bytes), std::string(200'000, 'y'));
 }
 
 std::string complaint_about(ByteView stream, std::int32_t largest = 1000) {

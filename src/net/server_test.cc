@@ -101,6 +101,25 @@ TEST(Server, RequestsOfAllSizesComeThroughWhole) {
   }
 }
 
+TEST(Server, ALargeFrameCostsNoReadThatFindsNothing) {
+  Options options;
+  options.loops = 1;
+  TestServer test(options);
+  const Client client = test.connect();
+  const std::string text(100'000, 'x');
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(client.ask(echo(text)) == text);
+  for (int i = 0; i < 20; ++i) {
+    const Stats before = test.server->stats();
+    {
+      const BusyLoop busy(*test.server->loops()[0]);
+      ASSERT_TRUE(client.send(echo(text)));  // fits the socket: it is there in full when the loop looks
+    }
+    ASSERT_TRUE(client.receive() == text);
+    ASSERT_EQ(client.ask(echo("small")), "small");  // so that what came behind the large one is counted
+    ASSERT_LE(test.server->stats().reads - before.reads, 3u);
+  }
+}
+
 TEST(Server, AConnectionCutInMidFrameTouchesNobodyElse) {
   TestServer test;
   const Client other = test.connect();
