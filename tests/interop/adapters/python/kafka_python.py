@@ -23,8 +23,12 @@ class KafkaPython(Adapter):
             options['enable_idempotence'] = fields['idempotence'] == 'true'
         producer = KafkaProducer(**options)
         try:
-            sent = [producer.send(fields['topic'], value=r.value, key=r.key, partition=int(fields['partition']),
-                                  timestamp_ms=r.timestamp, headers=r.headers or None) for r in records]
+            sent = []
+            for r in records:
+                sent.append(producer.send(fields['topic'], value=r.value, key=r.key, partition=int(fields['partition']),
+                                          timestamp_ms=r.timestamp, headers=r.headers or None))
+                if len(r.value or b'') > 500000:
+                    self.flush(producer)  # 2.0.2 at times never sends what waits behind a big batch, on Kafka as well
             self.flush(producer)
             # with acks=0 the client counts from offset -1
             return [-1 if fields.get('acks') == '0' else f.get(30).offset for f in sent]
