@@ -102,11 +102,7 @@ int run_many(const Arguments& arguments) {
   return report.failures.empty() ? 0 : 1;
 }
 
-}  // namespace
-}  // namespace moldau::sim
-
-int main(int argc, char** argv) {
-  using namespace moldau::sim;
+int run(int argc, char** argv) {
   Arguments arguments;
   if (!parse(argc, argv, arguments)) {
     std::fprintf(stderr,
@@ -121,3 +117,8 @@ int main(int argc, char** argv) {
   }
   return arguments.trace ? trace_one(arguments) : run_many(arguments);
 }
+
+}  // namespace
+}  // namespace moldau::sim
+
+int main(int argc, char** argv) { return moldau::sim::run(argc, argv); }
