@@ -42,8 +42,8 @@ class Task {
 class Loop {
  public:
   virtual ~Loop() = default;
-  virtual std::size_t index() const { return 0; }  // 0 to N-1; any thread
-  virtual Instant now() const = 0;  // cached per turn of the loop; any thread may read its own loop's
+  virtual std::size_t index() const = 0;  // 0 to N-1, each loop its own; any thread
+  virtual Instant now() const = 0;        // cached per turn of the loop; any thread may read its own loop's
   virtual std::int64_t wall_ms() const = 0;                   // likewise
   virtual Random& random() = 0;                               // this loop's own source; loop thread only
   virtual void schedule(Timer& timer, Instant deadline) = 0;  // re-schedules if it is; loop thread only

@@ -41,6 +41,8 @@ class EventLoop final : public env::Loop {
   EventLoop(const env::Clock& clock, std::unique_ptr<env::Random> random);
   ~EventLoop() override;
 
+  std::size_t index() const override { return index_; }
+  void set_index(std::size_t index) { index_ = index; }  // before it runs
   env::Instant now() const override { return now_; }
   std::int64_t wall_ms() const override;
   env::Random& random() override { return *random_; }
@@ -65,6 +67,7 @@ class EventLoop final : public env::Loop {
   LoopCounters& counters() { return counters_; }
 
  private:
+  std::size_t index_ = 0;
   struct StopTask final : env::Task {
     explicit StopTask(EventLoop& l) : loop(l) {}
     void run() override { loop.stopping_ = true; }

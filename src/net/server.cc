@@ -35,6 +35,7 @@ Server::Server(Options options, const env::Clock& clock, const MakeRandom& make_
       options_.loops != 0 ? options_.loops : std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(std::make_unique<Worker>(options_, clock, make_random(), budget_, *limits_, log_));
+    workers_.back()->loop().set_index(i);
     loops_.push_back(&workers_.back()->loop());
   }
 }
