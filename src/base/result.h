@@ -13,7 +13,7 @@ namespace moldau {
 enum class ErrorKind : std::uint8_t {
   kCorrupt,      // bytes that are not what their format says
   kIo,           // the operating system refused; storage may be failing
-  kNoSpace,      // the disk is full: retriable once there is room
+  kNoSpace,      // the disk is full, or descriptors are: retriable once there is room
   kNotFound,     // a file or entry that is not there
   kInvalid,      // a value outside its range: configuration, arguments
   kUnsupported,  // well-formed, of a version or kind that is not known here

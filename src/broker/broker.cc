@@ -70,6 +70,7 @@ Status Broker::open_logs() {
           },
       .boot_id = world_.boot_id,
   };
+  options.max_open_files = world_.open_files;
   options.flush_check_ms = std::min<std::int64_t>(config.log_flush_scheduler_interval_ms, 1000);
   options.recovery_checkpoint_ms = config.log_flush_offset_checkpoint_interval_ms;
   options.start_offset_checkpoint_ms = config.log_flush_start_offset_checkpoint_interval_ms;

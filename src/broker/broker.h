@@ -27,8 +27,9 @@ struct World {
   env::Random& random;  // of the metadata work, and of the start
   env::Background& background;
   env::EventLog& events;
-  std::string boot_id;    // of the machine, empty if unknown
-  std::size_t loops = 1;  // how many env::Loops there will be
+  std::string boot_id;              // of the machine, empty if unknown
+  std::size_t loops = 1;            // how many env::Loops there will be
+  std::uint32_t open_files = 2000;  // that logs may hold at a time
 };
 
 struct OpenReport {

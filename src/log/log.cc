@@ -11,6 +11,8 @@
 
 namespace moldau::log {
 
+constexpr std::size_t kMostNotes = 100;  // of one log
+
 // ---- opening
 // --------------------------------------------------------------------------------------------------------
 
@@ -60,6 +62,18 @@ RecoveryReport& LogState::notes() {
   return *report;
 }
 
+void LogState::note_once(const std::string& line) {
+  std::vector<std::string>& lines = notes().notes;
+  if (lines.size() < kMostNotes && std::ranges::find(lines, line) == lines.end()) lines.push_back(line);
+}
+
+std::vector<std::string> Log::take_notes() {
+  if (!state_->report) return {};
+  const std::vector<std::string>& lines = state_->report->notes;
+  return {lines.begin() + static_cast<std::ptrdiff_t>(std::exchange(state_->notes_taken, lines.size())),
+          lines.end()};
+}
+
 Status LogState::ensure_loaded() {
   if (loaded) return {};
   TRY(load_epochs());
@@ -80,9 +94,11 @@ Status Log::look() { return state_->ensure_loaded(); }
 Status LogState::load_end() {
   TRY_ASSIGN(found, active().find_end(home()));
   if (found.position < active().size()) {
-    notes().notes.push_back(folder + ": expected a log that was closed, found a torn one; recovered");
     const OpenOptions options{.recovery_point = active().base(), .now_ms = opened_ms};
     TRY(LogLoader(*this, options).recover(active().base()));
+    notes().notes.push_back(folder + ": expected a log that was closed, found a torn one; dropped " +
+                            std::to_string(report->bytes_dropped) + " bytes, ends at offset " +
+                            std::to_string(end.value) + " now: " + report->why);
     loaded = true;
     return {};
   }

@@ -128,6 +128,8 @@ class Log {
   // A log that was closed cleanly is looked into when it is first used, or now. Its end may move then: the
   // checkpoint that told of it may be old, or lie.
   Status look();
+  // What a person should know of this log, one line each, and nobody has taken yet.
+  std::vector<std::string> take_notes();
 
   // --- durability ------------------------------------------------------------------------------------------
 

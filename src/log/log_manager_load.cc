@@ -151,7 +151,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
                                        "; remove the folder in the directory that has failed");
 }
 
-void LogManager::State::judge(const Log& log, const std::string& folder, LoadReport& report) {
+void LogManager::State::judge(Log& log, const std::string& folder, LoadReport& report) {
   const RecoveryReport& recovery = log.recovery();
   ++report.logs;
   report.logs_scanned += recovery.scanned;
@@ -161,7 +161,8 @@ void LogManager::State::judge(const Log& log, const std::string& folder, LoadRep
     report.lines.push_back(folder + ": dropped " + std::to_string(recovery.bytes_dropped) + " bytes and " +
                            std::to_string(recovery.segments_dropped) + " whole segments; ends at offset " +
                            std::to_string(recovery.end_offset.value) + " now: " + recovery.why);
-  report.lines.insert(report.lines.end(), recovery.notes.begin(), recovery.notes.end());
+  const std::vector<std::string> notes = log.take_notes();
+  report.lines.insert(report.lines.end(), notes.begin(), notes.end());
 }
 
 }  // namespace moldau::log

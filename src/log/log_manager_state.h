@@ -76,7 +76,7 @@ struct LogManager::State {
   void load_folders(Crew& crew);
   Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
                      LoadReport& report);
-  void judge(const Log& log, const std::string& folder, LoadReport& report);
+  void judge(Log& log, const std::string& folder, LoadReport& report);
 
   LogDirectory* find_directory(const Uuid& id) const;
   LogDirectory* emptiest_directory();

@@ -35,11 +35,14 @@ class Reader {
       if (offset >= state_.end) return std::nullopt;
       if (const auto known = state_.tail.position_of(offset)) return *known;
     }
-    TRY_ASSIGN(located, segment_.locate(state_.home(), offset));
+    TRY_ASSIGN(located, segment_.locate(state_.home(), offset, &broken_));
     if (!located) return std::nullopt;
     first_size_ = static_cast<std::uint32_t>(located->header.size);
     return located->position;
   }
+
+  // What find() met instead of a batch, and where; empty if all is well.
+  const std::string& broken() const { return broken_; }
 
   // Fills `out` with what lies between `position` and `upper`.
   Status slice(std::uint32_t position, std::uint64_t max_bytes, Offset upper, bool min_one, ReadInfo& out) {
@@ -109,6 +112,7 @@ class Reader {
   const bool last_;
   const Offset segment_end_;
   std::uint32_t first_size_ = 0;  // of the batch found, 0: not known
+  std::string broken_;
 };
 
 }  // namespace
@@ -130,6 +134,11 @@ Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bo
     if (state_->segments[i].base() >= upper) break;
     Reader reader(*state_, i);
     TRY_ASSIGN(position, reader.find(from));
+    if (!reader.broken().empty()) {
+      state_->note_once(reader.broken());
+      out.error = wire::ErrorCode::kCorruptMessage;
+      return out;
+    }
     if (!position) continue;  // compaction has taken the rest of this segment
     TRY(reader.slice(*position, max_bytes, upper, min_one, out));
     return out;

@@ -61,7 +61,8 @@ class LogState {
   Home home() { return {context, folder, config->index_interval_bytes, report.get()}; }
   Segment& active() { return segments.back(); }
   std::size_t segment_of(Offset offset) const;  // the last one whose base is not above; 0 if none
-  RecoveryReport& notes();                      // made when needed
+  void note_once(const std::string& line);
+  RecoveryReport& notes();  // made when needed
   std::string path(std::string_view name) const { return folder + "/" + std::string(name); }
 
   // Reads what a clean start has left for later: the true end, epochs, producers.
@@ -124,6 +125,7 @@ class LogState {
   std::optional<Uuid> topic_id;
   std::vector<Removal> removals;
   std::unique_ptr<RecoveryReport> report;
+  std::size_t notes_taken = 0;  // of its notes
 };
 
 inline constexpr const char* kSnapshotSuffix = ".snapshot";

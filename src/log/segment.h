@@ -107,8 +107,9 @@ class Segment {
   // --- look-ups
   // --------------------------------------------------------------------------------------------------
 
-  // The first batch whose last offset is at least `target`; nullopt behind the last one.
-  Result<std::optional<Located>> locate(const Home& home, Offset target);
+  // The first batch whose last offset is at least `target`; nullopt behind the last one. Nullopt also where
+  // bytes that are no batch stand in the way: `broken`, if given, then says where and what.
+  Result<std::optional<Located>> locate(const Home& home, Offset target, std::string* broken = nullptr);
   // The last batch start known to the index at or before `position`: where, and the batch's last offset.
   struct Boundary {
     std::uint32_t position = 0;
@@ -178,7 +179,7 @@ class Segment {
   Result<bool> load_index(const Home& home);
   Result<std::uint32_t> scan_start(const Home& home, Offset target);
   Result<std::optional<Located>> scan_for(const Home& home, std::uint32_t from, Offset target,
-                                          bool& plausible);
+                                          std::string& broken);
   template <typename Slot>
   auto opener(const Home& home, FileSlot& slot, std::string_view suffix, const SparseIndex<Slot>& index);
   template <typename Slot>

@@ -17,36 +17,39 @@ Result<std::uint32_t> Segment::scan_start(const Home& home, Offset target) {
 }
 
 Result<std::optional<Located>> Segment::scan_for(const Home& home, std::uint32_t from, Offset target,
-                                                 bool& plausible) {
+                                                 std::string& broken) {
   TRY_ASSIGN(log_file, file(home));
   HeaderScanner scanner(*log_file, from, size_);
-  plausible = true;
-  bool first = true;
-  for (;;) {
+  broken.clear();
+  for (bool first = true;; first = false) {
     TRY_ASSIGN(header, scanner.next());
-    if (!header) {
-      plausible = scanner.broken().empty();
+    const auto told = [&](std::string_view what) {
+      broken = home.path(base_, kLog) + ": expected a batch at byte " + std::to_string(scanner.position()) +
+               ", found " + std::string(what);
       return std::nullopt;
-    }
-    if (first && from > 0 && header->base_offset > target) {
-      plausible = false;  // the index has led us behind the target
-      return std::nullopt;
-    }
-    first = false;
+    };
+    if (!header && scanner.broken().empty()) return std::nullopt;
+    if (!header) return told(scanner.broken());
+    if (first && from > 0 && header->base_offset > target)
+      return told("one behind the offset that the index told");
     if (header->last_offset >= target)
       return Located{static_cast<std::uint32_t>(scanner.position()), *header};
   }
 }
 
-Result<std::optional<Located>> Segment::locate(const Home& home, Offset target) {
+Result<std::optional<Located>> Segment::locate(const Home& home, Offset target, std::string* broken) {
   if (size_ == 0) return std::nullopt;
+  std::string why;
   TRY_ASSIGN(from, scan_start(home, target));
-  bool plausible = true;
-  TRY_ASSIGN(found, scan_for(home, from, target, plausible));
-  if (plausible || from == 0) return found;
-  TRY(rebuild_index(home));
-  TRY_ASSIGN(again, scan_start(home, target));
-  return scan_for(home, again, target, plausible);
+  TRY_ASSIGN(found, scan_for(home, from, target, why));
+  if (!why.empty() && from > 0) {  // the index may be what is wrong
+    TRY(rebuild_index(home));
+    TRY_ASSIGN(again, scan_start(home, target));
+    TRY_ASSIGN(second, scan_for(home, again, target, why));
+    found = std::move(second);
+  }
+  if (broken != nullptr) *broken = std::move(why);
+  return std::move(found);
 }
 
 Result<std::optional<Segment::Boundary>> Segment::boundary(const Home& home, std::uint32_t position) {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 #include <utility>
@@ -12,17 +13,19 @@ namespace moldau::net {
 namespace {
 
 constexpr int kAcceptedPerTurn = 64;
+constexpr std::uint64_t kScarce = 16;  // more than other loops may accept between two of ours
 constexpr env::Duration kRetryAfter = std::chrono::milliseconds(100);
 
 }  // namespace
 
 Acceptor::Acceptor(Listener listener, Worker& home, const Workers& workers, ConnectionLimits& limits,
-                   std::atomic<std::uint64_t>& next_id)
+                   std::atomic<std::uint64_t>& next_id, std::uint64_t descriptors)
     : listener_(std::move(listener)),
       home_(home),
       workers_(workers),
       limits_(limits),
       next_id_(next_id),
+      descriptors_(descriptors),
       room_nudge_(home.loop(), [this] { resume(); }) {}
 
 void Acceptor::start() {
@@ -51,13 +54,25 @@ bool Acceptor::may_accept() {
   return false;
 }
 
+// The system gives the lowest free number. So one near the bound says how many are in use; only then is one
+// taken for a try before each connection.
+bool Acceptor::descriptors_left() {
+  if (!scarce_) return true;
+  const int next = ::fcntl(listener_.fd(), F_DUPFD_CLOEXEC, 0);
+  if (next < 0) return false;
+  ::close(next);
+  return static_cast<std::uint64_t>(next) < descriptors_;
+}
+
 bool Acceptor::accept_one() {
   if (!may_accept()) return false;
+  if (!descriptors_left()) return !out_of_resources(EMFILE);
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   const int fd =
       accept4(listener_.fd(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) {
+    scarce_ = static_cast<std::uint64_t>(fd) + kScarce >= descriptors_;
     if (std::exchange(told_, false)) {
       home_.log(LogLevel::kInfo, "Accepting connections on listener " + listener_.spec().name + " again");
     }

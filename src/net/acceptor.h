@@ -25,7 +25,7 @@ using Workers = std::vector<std::unique_ptr<Worker>>;
 class Acceptor final : public Watcher, private env::Timer {
  public:
   Acceptor(Listener listener, Worker& home, const Workers& workers, ConnectionLimits& limits,
-           std::atomic<std::uint64_t>& next_id);
+           std::atomic<std::uint64_t>& next_id, std::uint64_t descriptors);
 
   void start();
   void stop();
@@ -38,6 +38,7 @@ class Acceptor final : public Watcher, private env::Timer {
  private:
   void expired() override { resume(); }
   bool may_accept();
+  bool descriptors_left();
   bool accept_one();
   void hand_over(int fd, const sockaddr_storage& peer);
   bool out_of_resources(int error);
@@ -50,10 +51,12 @@ class Acceptor final : public Watcher, private env::Timer {
   const Workers& workers_;
   ConnectionLimits& limits_;
   std::atomic<std::uint64_t>& next_id_;
+  const std::uint64_t descriptors_;
   Nudge room_nudge_;
   bool stopped_ = false;
   bool paused_ = false;
-  bool told_ = false;  // that descriptors have run out
+  bool told_ = false;    // that descriptors have run out
+  bool scarce_ = false;  // they nearly have: the last one was close to the bound
 };
 
 }  // namespace moldau::net

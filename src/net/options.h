@@ -30,6 +30,9 @@ struct Options {
   std::int32_t socket_receive_buffer_bytes = 100 << 10;   // -1: the system's default
   std::int32_t socket_listen_backlog_size = 50;
 
+  // No connection is accepted with a descriptor of this number or a higher one: the rest is for files.
+  std::uint64_t descriptors = std::numeric_limits<std::uint64_t>::max();
+
   // Of one connection. At either bound it is not read until replies have left.
   std::uint32_t pipelined_requests = 256;       // handed in and not yet answered in full
   std::uint64_t queued_reply_bytes = 1u << 20;  // in memory, not counting slices of files

@@ -67,8 +67,8 @@ void Server::start(env::RequestHandler& handler) {
   state_ = State::kServing;
   for (std::size_t i = 0; i < listening_.size(); ++i) {
     Worker& home = *workers_[i % workers_.size()];
-    acceptors_.push_back(
-        std::make_unique<Acceptor>(std::move(listening_[i]), home, workers_, *limits_, next_id_));
+    acceptors_.push_back(std::make_unique<Acceptor>(std::move(listening_[i]), home, workers_, *limits_,
+                                                    next_id_, options_.descriptors));
   }
   listening_.clear();
   for (unsigned i = 0; i < workers_.size(); ++i) workers_[i]->start(handler, i);

@@ -20,6 +20,8 @@ ErrorKind kind_of(int error) {
   switch (error) {
     case ENOSPC:
     case EDQUOT:
+    case EMFILE:  // no trouble of the disk's: connections end, files are closed
+    case ENFILE:
       return ErrorKind::kNoSpace;
     case ENOENT:
     case ENOTDIR:

@@ -68,10 +68,15 @@ ErrorCode Partition::ready(std::int32_t current_leader_epoch) {
     return ErrorCode::kKafkaStorageError;
   }
   end_known_ = true;
+  tell_notes();
   high_watermark_ = std::min(high_watermark_, log_.end_offset());
   keeper_->high_watermark_moved(high_watermark_);
   advance_high_watermark();
   return ErrorCode::kNone;
+}
+
+void Partition::tell_notes() {
+  for (std::string& line : log_.take_notes()) keeper_->noticed(std::move(line));
 }
 
 Appended Partition::append(MutableBytes batches, log::AppendOptions options, std::int16_t acks,
@@ -185,6 +190,7 @@ Read Partition::read(const ReadOptions& options) {
     keeper_->disk_failed(found.error());
     return refuse(ErrorCode::kKafkaStorageError);
   }
+  if (found->error == ErrorCode::kCorruptMessage) tell_notes();
   if (found->error != ErrorCode::kNone) return refuse(found->error);
   out.slice = std::move(found->slice);
   out.first_batch_cut = found->first_batch_cut;

@@ -62,6 +62,7 @@ class LogKeeper {
   virtual void flush_soon(bool include_active) = 0;
   virtual void high_watermark_moved(Offset high_watermark) = 0;  // retention stays below it
   virtual void disk_failed(const Error& error) = 0;
+  virtual void noticed(std::string line) = 0;  // for a person, who looks into the server's log
 };
 
 struct Appended {
@@ -163,6 +164,7 @@ class Partition {
 
   // check_leader(), and that the log is what it was said to be: before anything is told of it.
   wire::ErrorCode ready(std::int32_t current_leader_epoch = -1);
+  void tell_notes();
   bool acknowledges_durably() const { return log_.config().flush_messages == 1; }
   Offset local_end() const { return acknowledges_durably() ? log_.recovery_point() : log_.end_offset(); }
   void tell_acknowledged();

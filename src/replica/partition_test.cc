@@ -16,6 +16,8 @@ struct Keeper final : LogKeeper {
   void flush_soon(bool include_active) override { flushes += include_active; }
   void high_watermark_moved(Offset high_watermark) override { told = high_watermark; }
   void disk_failed(const Error& error) override { failures.push_back(error); }
+  void noticed(std::string line) override { lines.push_back(std::move(line)); }
+  std::vector<std::string> lines;
   int flushes = 0;
   Offset told = kNoOffset;
   std::vector<Error> failures;
@@ -276,6 +278,9 @@ TEST_F(PartitionTest, WhatACheckpointClaimsAfterACleanStopIsNotToldToClients) {
     EXPECT_EQ(latest.at->offset, Offset{3}) << claimed;
     EXPECT_EQ(partition->high_watermark(), Offset{3});
     EXPECT_EQ(keeper->told, Offset{3});
+    ASSERT_EQ(keeper->lines.size(), 1u);
+    EXPECT_NE(keeper->lines[0].find("checkpoint says, found 3"), std::string::npos) << keeper->lines[0];
+    keeper->lines.clear();
   }
 }
 

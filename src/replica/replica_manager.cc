@@ -33,6 +33,10 @@ class Keeper final : public LogKeeper, public std::enable_shared_from_this<Keepe
         [self = shared_from_this(), error] { self->world_.logs.disk_failed(self->handle_, error); });
   }
 
+  void noticed(std::string line) override {
+    world_.events.write(env::Level::kWarn, "kafka.log.UnifiedLog", std::move(line));
+  }
+
  private:
   ReplicaManager::World world_;
   log::LogManager::Handle handle_;

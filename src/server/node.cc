@@ -8,10 +8,14 @@
 #include <utility>
 
 #include "broker/connection_state.h"
+#include "os/open_files.h"
 
 namespace moldau::server {
 namespace {
 
+// Descriptors that neither connections nor logs have: listeners, epoll, checkpoints, snapshots.
+constexpr std::uint64_t kOtherDescriptors = 64;
+constexpr std::uint64_t kMostLogFiles = 2000, kFewestLogFiles = 32;
 constexpr env::Duration kDrainGrace = std::chrono::seconds(5);
 
 std::string machine_name() {
@@ -91,11 +95,15 @@ void Node::follow_limits() {
 }
 
 Status Node::open_broker() {
+  const std::uint64_t descriptors = os::raise_open_file_limit();
+  const std::uint64_t log_files = std::clamp(descriptors / 16, kFewestLogFiles, kMostLogFiles);
+  net::Options options = network_options(loaded_.values, loaded_.config);
+  options.descriptors =
+      std::max(descriptors, 2 * (log_files + kOtherDescriptors)) - log_files - kOtherDescriptors;
   background_ = std::make_unique<os::Background>(
       static_cast<unsigned>(std::clamp(loaded_.config.background_threads, 1, 64)));
   network_ = std::make_unique<net::Server>(
-      network_options(loaded_.values, loaded_.config), clock_, [] { return std::make_unique<os::Entropy>(); },
-      log_.network());
+      std::move(options), clock_, [] { return std::make_unique<os::Entropy>(); }, log_.network());
   network_->read_cold_files_with(*background_, page_cache_);
   const broker::World world{.fs = fs_,
                             .clock = clock_,
@@ -103,7 +111,8 @@ Status Node::open_broker() {
                             .background = *background_,
                             .events = log_,
                             .boot_id = boot_id(),
-                            .loops = network_->loops().size()};
+                            .loops = network_->loops().size(),
+                            .open_files = static_cast<std::uint32_t>(log_files)};
   auto opened = broker::Broker::open(world, {loaded_.values, loaded_.config});
   if (!opened) return std::unexpected(with_place(std::move(opened).error()));
   broker_ = std::move(*opened);

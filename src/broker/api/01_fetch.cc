@@ -32,6 +32,14 @@ using wire::ErrorCode;
 using wire::FetchRequest;
 using wire::FetchResponse;
 
+constexpr std::uint64_t kConvertedAtOnce = 2 << 20;  // bytes of one reply, if the first batch is no larger
+
+// Of the first one, as its head says (int64 offset, int32 length of the rest); 0 if not even that is there.
+std::uint64_t size_of_batch(ByteView bytes) {
+  constexpr std::uint64_t kHead = record::kSizePrefix;
+  return bytes.size() < kHead ? 0 : kHead + load_be<std::uint32_t>(bytes.data() + 8);
+}
+
 class Fetch final : public env::Task,
                     public env::Timer,
                     public replica::FetchWaiter,
@@ -56,7 +64,8 @@ class Fetch final : public env::Task,
   void stop_watching();
   void wake();
   void answer();
-  bool convert(FetchPart& part);
+  void convert_all();
+  ErrorCode convert(FetchPart& part, std::uint64_t& room);
   std::vector<bool> told();
   void fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector<env::FileSlice>& slices);
   void reply_with_error(ErrorCode error);
@@ -227,11 +236,7 @@ std::vector<bool> Fetch::told() {
 
 void Fetch::answer() {
   stop_watching();
-  if (call_->version() < 4) {
-    for (FetchPart& part : parts_) {
-      if (!convert(part)) part.read.error = ErrorCode::kUnsupportedCompressionType;
-    }
-  }
+  if (call_->version() < 4) convert_all();
   FetchResponse response;
   response.session_id = plan_.session_id;
   std::vector<env::FileSlice> slices;
@@ -250,29 +255,45 @@ void Fetch::answer() {
   call_->reply(response, std::move(slices));
 }
 
-// Old fetchers get what they can read (Fetch 0 and 1: magic 0; 2 and 3: magic 1). False: it cannot be said in
-// that format.
-bool Fetch::convert(FetchPart& part) {
-  const env::FileSlice& slice = part.read.slice;
+// Old fetchers get what they can read (Fetch 0 and 1: magic 0; 2 and 3: magic 1). It is made in memory, so a
+// reply has little of it whatever was asked for. Who comes first is chance, lest the others never get any.
+void Fetch::convert_all() {
+  std::uint64_t room = kConvertedAtOnce;
+  const std::size_t first = parts_.empty() ? 0 : call_->loop().random().below(parts_.size());
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    FetchPart& part = parts_[(first + i) % parts_.size()];
+    if (const ErrorCode error = convert(part, room); error != ErrorCode::kNone) part.read.error = error;
+  }
+}
+
+ErrorCode Fetch::convert(FetchPart& part, std::uint64_t& room) {
+  const env::FileSlice slice = std::exchange(part.read.slice, {});
   if (part.read.first_batch_cut && !limits_.min_one) {
     // As Kafka does: the head of a message that is larger than any limit, which old consumers report as too
     // large.
     part.converted.resize(12);
     store_be(part.converted.data(), part.wish.fetch_offset);
     store_be(part.converted.data() + 8, INT32_MAX);
-    return true;
+    return ErrorCode::kNone;
   }
-  if (slice.length == 0) return true;
-  Bytes stored(slice.length);
-  const auto got = slice.file->read_at(slice.position, stored);
-  if (!got || *got != stored.size()) return false;
+  if (slice.length == 0 || room == 0) return ErrorCode::kNone;
+  Bytes stored(std::min(slice.length, room));
+  auto got = slice.file->read_at(slice.position, stored);
+  const std::uint64_t first = size_of_batch(stored);
+  if (got && first > stored.size() && first <= slice.length) {
+    stored.resize(first);
+    got = slice.file->read_at(slice.position, stored);
+  }
+  if (!got || *got != stored.size()) return ErrorCode::kKafkaStorageError;
   auto& bench = call_->services().tools_of(call_->loop()).workbench;
   const auto done =
       record::down_convert(stored, record::magic_of_fetch(call_->version()), Offset{part.wish.fetch_offset},
                            limits_.max_bytes, bench.decompressor, bench.compressor, part.converted);
-  part.read.slice = {};
+  room -= std::min(room, std::uint64_t{part.converted.size()});
   call_->services().metrics.fetch_conversions.add();
-  return done.consumed > 0 || done.fault.ok();
+  if (done.consumed > 0 || done.fault.ok()) return ErrorCode::kNone;
+  return done.fault.kind == record::FaultKind::kUnsupportedCodec ? ErrorCode::kUnsupportedCompressionType
+                                                                 : ErrorCode::kCorruptMessage;
 }
 
 void Fetch::fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector<env::FileSlice>& slices) {
