@@ -2,6 +2,7 @@
 // Exit codes: 0 after a clean stop, 1 after one message that says what is wrong.
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -45,7 +46,7 @@ void tell_started(const Node& node, Logger& log) {
   std::string addresses, directories;
   for (const std::string& address : node.addresses()) addresses += (addresses.empty() ? "" : ", ") + address;
   for (const std::string& directory : node.config().log_dirs)
-    directories += (directories.empty() ? "" : ", ") + directory;
+    directories += (directories.empty() ? "" : ", ") + std::filesystem::absolute(directory).string();
   log.info(kServer, "listening on " + addresses + "; data in " + directories);
   if (!node.addresses().empty()) {
     const std::string& first = node.addresses().front();
