@@ -151,9 +151,9 @@ def at_rest(ctx, partitions):
     empty_mb = ctx.broker.rss_mb()
     if partitions:
         many(ctx, partitions, lambda topic: touch(ctx, topic, partitions))
-        time.sleep(ctx.settle)
+        time.sleep(5 * ctx.settle)  # both write checkpoints each minute; the first of them ends the work
     cpu, at = ctx.broker.cpu_seconds(), time.monotonic()
-    time.sleep(2 * ctx.settle)
+    time.sleep(4 * ctx.settle)
     percent = (ctx.broker.cpu_seconds() - cpu) / (time.monotonic() - at) * 100
     rss = ctx.broker.rss_mb()
     return {"rss_mb": rss, "cpu_percent": percent, "kb_per_partition": (rss - empty_mb) * 1000 / max(1, partitions)}
