@@ -33,6 +33,7 @@ inline constexpr const char* kCleanerName = "cleaner-offset-checkpoint";
 inline constexpr const char* kWrittenName = "written-offset-checkpoint";
 inline constexpr const char* kEpochsName = "leader-epoch-checkpoint";
 inline constexpr const char* kPartitionMetadataName = "partition.metadata";
+inline constexpr const char* kMoveGenerationName = "move-generation";  // ours; see future_log.h
 
 using OffsetMap = std::map<TopicPartition, Offset>;
 

@@ -295,6 +295,9 @@ void Log::moved_to(const std::string& folder) {
     removal.path = folder + removal.path.substr(removal.path.rfind('/'));
 }
 
+std::uint64_t Log::truncations() const { return state_->truncations; }
+bool Log::has_move_generation() const { return state_->has_move_generation; }
+
 Result<LeaderEpoch> Log::latest_epoch() {
   TRY(state_->ensure_loaded());
   const auto latest = state_->epochs.latest();

@@ -172,6 +172,13 @@ class Log {
   const RecoveryReport& recovery() const;
   // The folder has been renamed (deletion, moves between log directories).
   void moved_to(const std::string& folder);
+  std::uint64_t truncations() const;  // since it was opened
+  bool has_move_generation() const;   // the folder held that file when it was opened (future_log.h)
+  // This log is a copy of `original`, up to the same end, and takes its place: it gets what is known of
+  // producers and epochs, which may go back to records that are no longer there, and their files.
+  Status take_over(Log& original);
+  // The next record gets `offset`: nothing lies between the end and it. REQUIRES: not below the end.
+  Status skip_to(Offset offset, std::int64_t now_ms);
 
  private:
   explicit Log(std::unique_ptr<LogState> state);

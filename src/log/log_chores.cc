@@ -105,16 +105,20 @@ Status LogManager::write_checkpoints() {
 // Prepares and completes as the log's only user, syncs in between while others use it.
 Status LogManager::State::flush(const Handle& handle, bool include_active) {
   Result<FlushWork> work;
-  handle->with_log([&](Log& log) { work = log.prepare_flush(include_active); });
+  std::string folder;
+  handle->with_log([&](Log& log) {
+    work = log.prepare_flush(include_active);
+    folder = log.folder();
+  });
   if (!work) return std::unexpected(std::move(work).error());
   if (work->empty()) return {};
   const Status synced = work->run(world.fs);
   bool gone = true;
   handle->with_log([&](Log& log) {
-    gone = false;
+    gone = log.folder() != folder;
     if (synced) log.complete_flush(*work, world.clock.wall_ms());
   });
-  // A log that was taken out meanwhile has another folder now: nothing is wrong with the disk.
+  // A log that was taken out or moved meanwhile has another folder now: nothing is wrong with the disk.
   if (!synced && gone && synced.error().kind == ErrorKind::kNotFound) return {};
   return synced;
 }
@@ -262,6 +266,7 @@ void LogManager::State::collect_removals(Log& log) {
 
 void LogManager::State::retain(LogDirectory& directory) {
   for (const Handle& handle : in(directory)) {
+    if (handle->future) continue;  // it follows the log that it is a copy of
     Result<int> deleted = 0;
     handle->with_log([&](Log& log) {
       const std::int64_t mark = handle->high_watermark.load(std::memory_order_relaxed);

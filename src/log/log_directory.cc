@@ -185,6 +185,36 @@ Status LogDirectory::lower(const TopicPartition& partition, std::optional<Offset
   });
 }
 
+std::optional<Offset> LogDirectory::cleaned_to(const TopicPartition& p) const {
+  return get(&Checkpoints::cleaned, p);
+}
+
+Status LogDirectory::settle(const TopicPartition& partition, Offset recovery_point,
+                            std::optional<Offset> start) {
+  return checkpoints_.with([&](Checkpoints& c) -> Status {
+    const auto set = [&](OffsetMap& kept, std::optional<Offset> value, const char* name) -> Status {
+      const auto found = kept.find(partition);
+      if (found == kept.end() ? !value : found->second == value) return {};
+      OffsetMap offsets = kept;
+      if (value)
+        offsets[partition] = *value;
+      else
+        offsets.erase(partition);
+      TRY(store_offsets(fs_, file(name), offsets));
+      kept = std::move(offsets);
+      return {};
+    };
+    TRY(set(c.recovery_points, recovery_point, kRecoveryPointName));
+    return set(c.log_starts, start, kLogStartName);
+  });
+}
+
+Status LogDirectory::settle_cleaned(const TopicPartition& partition, Offset cleaned) {
+  OffsetMap offsets = checkpoints_.with([](const Checkpoints& c) { return c.cleaned; });
+  offsets[partition] = cleaned;
+  return store(&Checkpoints::cleaned, kCleanerName, std::move(offsets));
+}
+
 Status LogDirectory::mark_clean(std::int64_t broker_epoch) {
   if (fs_.exists(file(kWrittenName))) TRY(fs_.remove(file(kWrittenName)));
   return fs_.replace_file(file(kCleanName),

@@ -51,7 +51,8 @@ class LogDirectory {
   std::optional<Offset> recovery_point(const TopicPartition& partition) const;
   std::optional<Offset> log_start(const TopicPartition& partition) const;
   std::optional<Offset> high_watermark(const TopicPartition& partition) const;
-  bool cleaned(const TopicPartition& partition) const;  // compaction has a line for it
+  bool cleaned(const TopicPartition& partition) const;                      // compaction has a line for it
+  std::optional<Offset> cleaned_to(const TopicPartition& partition) const;  // what that line says
   std::optional<Offset> written(
       const TopicPartition& partition) const;  // nothing if the machine restarted since
 
@@ -63,6 +64,11 @@ class LogDirectory {
   // On disk, the recovery point shall not be above `end`, nor the start above `start` (a truncation, a name
   // used again).
   Status lower(const TopicPartition& partition, std::optional<Offset> end, std::optional<Offset> start);
+
+  // On disk, now: how far the log is synced and where it starts, and that compaction has been there (its own
+  // mark, where the cleaner goes on).
+  Status settle(const TopicPartition& partition, Offset recovery_point, std::optional<Offset> start);
+  Status settle_cleaned(const TopicPartition& partition, Offset cleaned);
 
   Status mark_clean(std::int64_t broker_epoch);
   void unlock() { lock_.reset(); }

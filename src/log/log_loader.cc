@@ -69,6 +69,8 @@ Status LogLoader::list() {
   TRY_ASSIGN(entries, state_.context.fs->list(state_.folder));
   entries_ = std::move(entries);
   std::erase_if(entries_, [](const env::DirEntry& e) { return e.is_directory; });
+  state_.has_move_generation =
+      std::ranges::find(entries_, kMoveGenerationName, &env::DirEntry::name) != entries_.end();
   return {};
 }
 

@@ -166,7 +166,8 @@ Result<LogManager::Handle> LogManager::create(const TopicPartition& partition, c
   State& s = *state_;
   if (find(partition) != nullptr)
     return fail(ErrorKind::kBusy, partition.to_string() + ": expected no such log yet, found one");
-  LogDirectory* directory = directory_id ? s.find_directory(*directory_id) : nullptr;
+  LogDirectory* directory = s.preferred_directory(partition);
+  if (directory == nullptr && directory_id) directory = s.find_directory(*directory_id);
   if (directory == nullptr) directory = s.emptiest_directory();
   if (directory == nullptr)
     return fail(ErrorKind::kIo, partition.to_string() + ": all log directories are offline");
@@ -249,7 +250,7 @@ void LogManager::State::offline(LogDirectory& directory, const std::string& why)
   std::vector<TopicPartition> lost;
   for (const Handle& handle : in(directory)) {
     handle->gone.store(true, std::memory_order_release);
-    lost.push_back(handle->name);
+    if (!handle->future.load(std::memory_order_relaxed)) lost.push_back(handle->name);
   }
   const auto listeners = shared.with([&](Shared& s) {
     const auto here = [&](const auto& item) { return item.second->directory == &directory; };

@@ -136,6 +136,40 @@ class LogManager {
   // Sets a folder of no known topic aside as `-stray`.
   Status set_aside(const TopicPartition& partition);
 
+  // --- moving to another log directory (log_manager_future.cc; the copying is src/replica's) ---------------
+
+  std::vector<Handle> futures() const;
+  struct Facts {
+    Offset end;
+    std::uint64_t size_bytes = 0;
+  };
+  static std::optional<Facts> facts(const Handle& handle);  // nothing if it is gone
+  // A copy to be filled, in `directory`, which works; its first record will be at or above `base`. Producers
+  // that the current log knew at `base` are known to it. kBusy if there is one already.
+  Result<Handle> create_future(const Handle& current, const std::string& directory, const Uuid& topic_id,
+                               Offset base);
+  // Gives the copy up: its folder is renamed, and removed soon (kDelete) or kept for a person (kStray).
+  // kNotFound.
+  Status remove_future(const TopicPartition& partition, FolderKind kind = FolderKind::kDelete);
+  // The copy has holes between its offsets, as the log it is made of: recovery must not take them for a loss.
+  Status allow_holes(const Handle& future, const Handle& current);
+  std::int64_t now_ms() const;  // wall clock, for appends
+  // Syncs the log on this thread.
+  Status flush(const Handle& handle);
+  // Brings the copy's checkpoints to the disk, so that promote() has little left to do.
+  Status settle_future(const Handle& future);
+  // The copy takes the place of the current log, which is `gone` then, and removed after
+  // file.delete.delay.ms. REQUIRES: the caller is the owner of both logs, which hold the same records. What
+  // has gone wrong with a directory is for the caller to tell, to disk_failed(), once he has let go of the
+  // logs; without `done`, and with trouble of its own, the current log must not be used any more.
+  struct Promotion {
+    bool done = false;
+    std::optional<Error> future_trouble{}, current_trouble{};
+  };
+  Promotion promote(const Handle& current, const Handle& future);
+  // Where the next create() puts this partition, whatever it is told (Kafka's preferredLogDirs).
+  void prefer(const TopicPartition& partition, const std::string& directory);
+
   // Log::truncate_to and friends with the recovery points written behind them. Runs under no exclusion: call
   // it as the log's owner.
   Status truncate(const Handle& handle, Offset offset);

@@ -25,6 +25,7 @@ Result<LoadReport> LogManager::load() {
       state_->offline(*directory, loaded.error().message);
     }
   }
+  state_->forget_moves();
   const env::Instant now = state_->world.clock.now();
   state_->shared.with([&](State::Shared& shared) {
     for (int chore = 0; chore < State::kChores; ++chore)
@@ -136,6 +137,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   auto entry = std::make_shared<Entry>();
   entry->name = partition;
   entry->directory = &directory;
+  entry->future = name->kind == FolderKind::kFuture;
   entry->files = files;
   entry->flushes_by_time = log->config().flush_ms != kNever;
   judge(*log, path, report);
@@ -146,9 +148,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
     return fresh ? nullptr : place->second;
   });
   if (other == nullptr) return {};
-  return fail(ErrorKind::kInvalid, partition.to_string() + ": expected in one log directory, found in " +
-                                       other->directory->path() + " and in " + directory.path() +
-                                       "; remove the folder in the directory that has failed");
+  return settle_twins(other, entry, entry->future, report);
 }
 
 void LogManager::State::judge(Log& log, const std::string& folder, LoadReport& report) {

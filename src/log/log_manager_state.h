@@ -26,6 +26,7 @@ struct LogManager::Entry {
   std::shared_ptr<FileCache> files;  // outlives the log
   std::unique_ptr<Log> log;
   std::atomic<bool> gone{false};
+  std::atomic<bool> future{false};               // a copy that is being made
   std::atomic<std::int64_t> high_watermark{-1};  // -1: the log's end
   std::atomic<bool> flushes_by_time{false};      // flush.ms is set, as last seen
   env::Serial<std::shared_ptr<Exclusion>> exclusion;
@@ -60,6 +61,7 @@ struct LogManager::State {
 
   struct Shared {
     std::map<TopicPartition, Handle> current, future;
+    std::map<TopicPartition, std::string> preferred;  // directories of logs to be made
     std::vector<Removal> removals;
     std::vector<std::function<void(const DirectoryStatus&, std::vector<TopicPartition>)>> listeners;
     env::Instant due[kChores]{};
@@ -85,6 +87,15 @@ struct LogManager::State {
   Status take_out(const TopicPartition& partition, FolderKind kind);
   std::vector<Handle> in(const LogDirectory& directory);
   void failed(LogDirectory& directory, const Error& error);
+
+  // log_manager_future.cc
+  LogDirectory* directory_at(const std::string& path) const;
+  LogDirectory* preferred_directory(const TopicPartition& partition);
+  Promotion put_in_place(const Handle& current, const Handle& future);
+  Status fence(const Log& current);
+  Status settle_twins(const Handle& known, const Handle& found, bool future, LoadReport& report);
+  Status discard(const Handle& handle, FolderKind kind);
+  void forget_moves();
 
   // log_chores.cc
   std::int64_t interval_ms(Chore chore) const;

@@ -239,12 +239,12 @@ TEST(LogManager, FoldersOfOtherKinds) {
   ASSERT_TRUE(f.manager->set_aside(kB));
   ASSERT_TRUE(f.manager->close());
   for (const char* folder :
-       {"x-0.00112233445566778899aabbccddeeff-delete", "a-0.00112233445566778899aabbccddeeff-future",
+       {"x-0.00112233445566778899aabbccddeeff-delete", "c-0.00112233445566778899aabbccddeeff-future",
         "lost+found", "__cluster_metadata-0", "remote-log-index-cache"})
     ASSERT_TRUE(f.disk.create_directories(std::string("/data/") + folder));
   ASSERT_TRUE(f.open());
   ASSERT_EQ(f.manager->all().size(), 1u);
-  EXPECT_NE(f.manager->find_future(kA), nullptr);
+  EXPECT_NE(f.manager->find_future({"c", PartitionIndex{0}}), nullptr);
   EXPECT_EQ(f.manager->find(kB), nullptr);
   const auto told = [&](std::string_view text) {
     return std::ranges::any_of(f.report.lines,

@@ -118,6 +118,7 @@ class LogState {
   bool metadata_unsynced = false;      // partition.metadata is new
   bool parent_unsynced = false;        // the folder's own name may not be durable
   std::optional<Offset> unsynced_cut;  // base of a segment whose file was truncated and not synced since
+  bool has_move_generation = false;    // the file was there when the log was opened
   std::uint64_t truncations = 0;       // a flush prepared before one says nothing about the log after it
   std::int64_t last_now_ms = 0;
   // Said before the log was loaded: an epoch that begins where the log ends.
