@@ -16,8 +16,8 @@ Partition::Partition(log::TopicPartition name, const Uuid& topic_id, BrokerId se
       topic_id_(topic_id),
       self_(self),
       keeper_(std::move(keeper)),
-      log_(log),
-      high_watermark_(log_.start_offset()) {}
+      log_(&log),
+      high_watermark_(log_->start_offset()) {}
 
 Status Partition::take_role(const metadata::Partition& state, std::optional<Offset> checkpointed) {
   const bool leads_now = state.leader == self_, new_epoch = state.leader_epoch > leader_epoch_;
@@ -26,18 +26,28 @@ Status Partition::take_role(const metadata::Partition& state, std::optional<Offs
   isr_ = state.isr.size();
   replicas_ = state.replicas.size();
   if (checkpointed) {
-    high_watermark_ = std::clamp(*checkpointed, log_.start_offset(), log_.end_offset());
+    high_watermark_ = std::clamp(*checkpointed, log_->start_offset(), log_->end_offset());
   }
   keeper_->high_watermark_moved(high_watermark_);  // else retention takes the end for it
-  if (leads_now && new_epoch) TRY(log_.assign_epoch(leader_epoch_, log_.end_offset()));
+  if (leads_now && new_epoch) TRY(log_->assign_epoch(leader_epoch_, log_->end_offset()));
   if (new_epoch) tell_changed();
   // Whether the next leader has them nobody can say here: the producer asks again.
   if (!leads_now) refuse_waiting(ErrorCode::kNotLeaderOrFollower);
   if (leads_now) advance_high_watermark();
   // What a kill left unsynced may have been acknowledged; nobody would see it until the next append.
-  const bool hidden = acknowledges_durably() && local_end() < log_.end_offset();
+  const bool hidden = acknowledges_durably() && local_end() < log_->end_offset();
   if (leads_now && new_epoch && hidden) keeper_->flush_soon(true);
   return {};
+}
+
+void Partition::move_to(log::Log& log, std::shared_ptr<LogKeeper> keeper, const Uuid& directory) {
+  log_ = &log;
+  keeper_ = std::move(keeper);
+  directory_ = directory;
+  told_bytes_ = log.size_bytes();
+  keeper_->high_watermark_moved(high_watermark_);
+  advance_high_watermark();  // what waited for the disk is on the disk
+  tell_acknowledged();
 }
 
 void Partition::go_offline(ErrorCode error) {
@@ -63,20 +73,20 @@ ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
 ErrorCode Partition::ready(std::int32_t current_leader_epoch) {
   if (const ErrorCode error = check_leader(current_leader_epoch); error != ErrorCode::kNone) return error;
   if (end_known_) return ErrorCode::kNone;
-  if (const Status looked = log_.look(); !looked) {
+  if (const Status looked = log_->look(); !looked) {
     keeper_->disk_failed(looked.error());
     return ErrorCode::kKafkaStorageError;
   }
   end_known_ = true;
   tell_notes();
-  high_watermark_ = std::min(high_watermark_, log_.end_offset());
+  high_watermark_ = std::min(high_watermark_, log_->end_offset());
   keeper_->high_watermark_moved(high_watermark_);
   advance_high_watermark();
   return ErrorCode::kNone;
 }
 
 void Partition::tell_notes() {
-  for (std::string& line : log_.take_notes()) keeper_->noticed(std::move(line));
+  for (std::string& line : log_->take_notes()) keeper_->noticed(std::move(line));
 }
 
 Appended Partition::append(MutableBytes batches, log::AppendOptions options, std::int16_t acks,
@@ -92,8 +102,8 @@ Appended Partition::append(MutableBytes batches, log::AppendOptions options, std
             .info = {}};
   }
   options.leader_epoch = leader_epoch_;
-  auto done = log_.append(batches, options);
-  if (!done && fault_is(Fault::kAckBeforeAppend)) done = log::AppendInfo{.first_offset = log_.end_offset()};
+  auto done = log_->append(batches, options);
+  if (!done && fault_is(Fault::kAckBeforeAppend)) done = log::AppendInfo{.first_offset = log_->end_offset()};
   if (!done) {
     keeper_->disk_failed(done.error());
     return {.error = ErrorCode::kKafkaStorageError, .message = done.error().message, .info = {}};
@@ -122,7 +132,7 @@ void Partition::give_up(const AckWaiter* waiter) {
 
 void Partition::advance_high_watermark() {
   if (!leads()) return;
-  const Offset reached = fault_is(Fault::kHighWatermarkTooFar) ? log_.end_offset() : local_end();
+  const Offset reached = fault_is(Fault::kHighWatermarkTooFar) ? log_->end_offset() : local_end();
   const bool moved = reached > high_watermark_;
   if (moved) {
     high_watermark_ = reached;
@@ -130,7 +140,7 @@ void Partition::advance_high_watermark() {
   }
   tell_acknowledged();
   if (!moved || fault_is(Fault::kLostWakeUp)) return;
-  const std::uint64_t size = log_.size_bytes();
+  const std::uint64_t size = log_->size_bytes();
   const std::uint64_t news = size > told_bytes_ ? size - told_bytes_ : 1;
   told_bytes_ = size;
   for (const auto& waiter : watchers_) waiter->advanced(news);
@@ -161,8 +171,8 @@ Read Partition::refuse(ErrorCode error) const {
 std::optional<log::EpochEndOffset> Partition::divergence(const ReadOptions& options) {
   if (options.last_fetched_epoch < 0) return std::nullopt;
   // Below the start there is nothing to compare: the reader must hear that it is out of range.
-  if (options.from < log_.start_offset()) return log::EpochEndOffset{};
-  const auto end = log_.end_offset_for_epoch(LeaderEpoch{options.last_fetched_epoch});
+  if (options.from < log_->start_offset()) return log::EpochEndOffset{};
+  const auto end = log_->end_offset_for_epoch(LeaderEpoch{options.last_fetched_epoch});
   if (!end || end->end == kNoOffset || end->epoch == kNoLeaderEpoch) return log::EpochEndOffset{};
   if (end->epoch.value < options.last_fetched_epoch || end->end < options.from) return *end;
   return std::nullopt;
@@ -174,7 +184,7 @@ Read Partition::read(const ReadOptions& options) {
   Read out{.high_watermark = high_watermark_, .slice = {}, .diverging = {}, .aborted = {}};
   out.leader = leader_;
   out.leader_epoch = leader_epoch_;
-  out.log_start = log_.start_offset();
+  out.log_start = log_->start_offset();
   const auto stable = last_stable_offset();
   if (!stable) return refuse(ErrorCode::kKafkaStorageError);
   out.last_stable_offset = *stable;
@@ -185,7 +195,7 @@ Read Partition::read(const ReadOptions& options) {
   }
   const bool committed = options.isolation == Isolation::kReadCommitted;
   const Offset upper = committed && !fault_is(Fault::kDeliverUncommitted) ? *stable : high_watermark_;
-  auto found = log_.read(options.from, options.max_bytes, upper, options.min_one);
+  auto found = log_->read(options.from, options.max_bytes, upper, options.min_one);
   if (!found) {
     keeper_->disk_failed(found.error());
     return refuse(ErrorCode::kKafkaStorageError);
@@ -194,11 +204,11 @@ Read Partition::read(const ReadOptions& options) {
   if (found->error != ErrorCode::kNone) return refuse(found->error);
   out.slice = std::move(found->slice);
   out.first_batch_cut = found->first_batch_cut;
-  out.more = out.slice.length > 0 && found->end_bound < std::min(upper, log_.end_offset());
+  out.more = out.slice.length > 0 && found->end_bound < std::min(upper, log_->end_offset());
   if (committed) {
     out.aborted.emplace();
     if (out.slice.length > 0) {
-      auto aborted = log_.aborted_transactions(options.from, found->end_bound);
+      auto aborted = log_->aborted_transactions(options.from, found->end_bound);
       if (!aborted) return refuse(ErrorCode::kKafkaStorageError);
       out.aborted = std::move(*aborted);
     }
@@ -229,7 +239,7 @@ Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolat
   if (timestamp == log::kLatestTimestamp) {
     return {.at = log::TimestampOffset{.timestamp = -1, .offset = end, .leader_epoch = leader_epoch_}};
   }
-  auto found = log_.lookup(timestamp);
+  auto found = log_->lookup(timestamp);
   if (!found) return {.error = ErrorCode::kKafkaStorageError, .at = {}};
   // What is not yet readable must not be told.
   const bool named = timestamp == log::kEarliestTimestamp || timestamp == log::kEarliestLocalTimestamp;
@@ -241,14 +251,14 @@ Partition::Deleted Partition::delete_records(Offset offset) {
   if (const ErrorCode error = ready(); error != ErrorCode::kNone) return {.error = error};
   const Offset wanted = offset == kNoOffset ? high_watermark_ : offset;
   if (wanted < Offset{0} || wanted > high_watermark_) return {.error = ErrorCode::kOffsetOutOfRange};
-  const auto done = log_.advance_start_offset(wanted, high_watermark_);
+  const auto done = log_->advance_start_offset(wanted, high_watermark_);
   if (!done) {
     keeper_->disk_failed(done.error());
     return {.error = ErrorCode::kKafkaStorageError};
   }
   if (*done != ErrorCode::kNone) return {.error = *done};
   tell_changed();
-  return {.low_watermark = log_.start_offset()};
+  return {.low_watermark = log_->start_offset()};
 }
 
 }  // namespace moldau::replica

@@ -104,7 +104,8 @@ class Partition {
 
   const log::TopicPartition& name() const { return name_; }
   const Uuid& topic_id() const { return topic_id_; }
-  log::Log& log() { return log_; }
+  log::Log& log() { return *log_; }
+  const Uuid& directory() const { return directory_; }  // where the log lies, or lay when that failed
   bool offline() const { return offline_; }
   bool leads() const { return !offline_ && leader_ == self_; }
   BrokerId leader() const { return leader_; }
@@ -115,6 +116,9 @@ class Partition {
   // What the metadata says of this partition. `checkpointed` is the high watermark that an earlier run left
   // behind.
   Status take_role(const metadata::Partition& state, std::optional<Offset> checkpointed = std::nullopt);
+  // The log goes on in another directory: as it was, record for record (replica/log_mover.h), and durable.
+  void move_to(log::Log& log, std::shared_ptr<LogKeeper> keeper, const Uuid& directory);
+  void lies_in(const Uuid& directory) { directory_ = directory; }
   // The log must not be touched any more; all waiters are told `error`.
   void go_offline(wire::ErrorCode error);
 
@@ -152,7 +156,7 @@ class Partition {
   // log.
   void advance_high_watermark();
 
-  Result<Offset> last_stable_offset() { return log_.last_stable_offset(high_watermark_); }
+  Result<Offset> last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
 
  private:
   struct Waiting {
@@ -165,8 +169,8 @@ class Partition {
   // check_leader(), and that the log is what it was said to be: before anything is told of it.
   wire::ErrorCode ready(std::int32_t current_leader_epoch = -1);
   void tell_notes();
-  bool acknowledges_durably() const { return log_.config().flush_messages == 1; }
-  Offset local_end() const { return acknowledges_durably() ? log_.recovery_point() : log_.end_offset(); }
+  bool acknowledges_durably() const { return log_->config().flush_messages == 1; }
+  Offset local_end() const { return acknowledges_durably() ? log_->recovery_point() : log_->end_offset(); }
   void tell_acknowledged();
   void refuse_waiting(wire::ErrorCode error);
   void tell_changed();
@@ -177,7 +181,8 @@ class Partition {
   Uuid topic_id_;
   BrokerId self_;
   std::shared_ptr<LogKeeper> keeper_;
-  log::Log& log_;
+  log::Log* log_;
+  Uuid directory_;
 
   BrokerId leader_ = kNoBroker;
   LeaderEpoch leader_epoch_{-1};

@@ -98,7 +98,16 @@ std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topi
   return log;
 }
 
-ReplicaManager::ReplicaManager(const World& world, BrokerId self) : world_(world), self_(self) {
+ReplicaManager::ReplicaManager(const World& world, BrokerId self)
+    : world_(world),
+      self_(self),
+      moves_({.logs = world.logs,
+              .background = world.background,
+              .events = world.events,
+              .home_of = [this](const auto& handle,
+                                const auto& partition) { return home_of(handle, partition); },
+              .moved = world.whereabouts_changed,
+              .chunk_bytes = std::max<std::uint64_t>(world.move_chunk_bytes, 1)}) {
   world_.logs.on_offline(
       [this](const log::DirectoryStatus& directory, std::vector<log::TopicPartition> lost) {
         world_.events.write(env::Level::kError, kLogger,
@@ -172,7 +181,23 @@ void ReplicaManager::apply(const metadata::ImagePtr& /*image*/, const metadata::
       change_topic(change);
     }
   }
-  starting_ = false;
+  if (std::exchange(starting_, false))
+    moves_.end_orphans([this](const log::TopicPartition& name) {
+      return find(name.topic, name.partition.value) != nullptr;
+    });
+}
+
+wire::ErrorCode ReplicaManager::alter_log_directory(const log::TopicPartition& name,
+                                                    const std::string& directory) {
+  return moves_.alter(name, find(name.topic, name.partition.value), directory);
+}
+
+// What a partition needs that goes on in the log of `handle`.
+LogMover::Home ReplicaManager::home_of(const log::LogManager::Handle& handle,
+                                       const PartitionRef& partition) const {
+  const auto keeper = std::make_shared<Keeper>(world_, handle);
+  keeper->serve(partition);
+  return {keeper, std::make_shared<ByPartition>(partition), directory_id(handle)};
 }
 
 void ReplicaManager::remove_topic(const metadata::Topic& topic) {
@@ -182,6 +207,7 @@ void ReplicaManager::remove_topic(const metadata::Topic& topic) {
   for (std::size_t i = 0; i < local->partitions.size(); ++i) {
     if (local->partitions[i] == nullptr) continue;
     const log::TopicPartition name{local->name, PartitionIndex{static_cast<std::int32_t>(i)}};
+    moves_.end(name);
     local->partitions[i]->with([](Partition& p) { p.go_offline(wire::ErrorCode::kUnknownTopicOrPartition); });
     if (const Status removed = world_.logs.remove(name); !removed) {
       world_.events.write(env::Level::kError, kLogger,
@@ -202,15 +228,11 @@ void ReplicaManager::change_topic(const metadata::TopicChange& change) {
     const metadata::Partition* state = topic.find(index);
     if (state == nullptr || index.value < 0 || !has_replica(*state, self_)) continue;
     const auto at = static_cast<std::size_t>(index.value);
-    if (next->partitions.size() <= at) {
-      next->partitions.resize(at + 1);
-      next->directories.resize(at + 1);
-    }
+    if (next->partitions.size() <= at) next->partitions.resize(at + 1);
     if (PartitionRef& partition = next->partitions[at]; partition == nullptr) {
-      Opened opened = open_partition(topic, *state);
-      partition = std::move(opened.partition);
-      next->directories[at] = opened.directory;
-      moved |= partition != nullptr && opened.directory != state->directory(self_);
+      partition = open_partition(topic, *state);
+      moved |= partition != nullptr &&
+               partition->with([](Partition& p) { return p.directory(); }) != state->directory(self_);
     } else {
       partition->with([&](Partition& p) {
         if (const Status done = p.take_role(*state); !done) {
@@ -230,8 +252,9 @@ std::vector<ReplicaManager::Whereabouts> ReplicaManager::misplaced(const metadat
     const metadata::Topic* topic = image.find_topic(local->id);
     if (topic == nullptr) continue;
     for (const metadata::Partition& state : topic->partitions) {
-      if (local->at(state.index.value) == nullptr || !has_replica(state, self_)) continue;
-      const Uuid& here = local->directories[static_cast<std::size_t>(state.index.value)];
+      const PartitionRef partition = local->at(state.index.value);
+      if (partition == nullptr || !has_replica(state, self_)) continue;
+      const Uuid here = partition->with([](Partition& p) { return p.directory(); });
       if (state.directory(self_) != here) found.push_back({topic->id, state.index, here});
     }
   }
@@ -267,8 +290,7 @@ bool ReplicaManager::may_lie_elsewhere(const log::TopicPartition& name) {
   return true;
 }
 
-ReplicaManager::Opened ReplicaManager::open_partition(const metadata::Topic& topic,
-                                                      const metadata::Partition& state) {
+PartitionRef ReplicaManager::open_partition(const metadata::Topic& topic, const metadata::Partition& state) {
   const log::TopicPartition name{topic.name, state.index};
   log::LogManager::Handle handle = world_.logs.find(name);
   if (handle == nullptr) {
@@ -277,14 +299,15 @@ ReplicaManager::Opened ReplicaManager::open_partition(const metadata::Topic& top
                           name.to_string() +
                               " is not in any log directory that works, and may lie in one that does "
                               "not: it stays offline until that one is back");
-      return {};
+      return nullptr;
     }
+    moves_.set_aside(name);
     auto made = world_.logs.create(name, topic.id, directory_of(state, self_));
     if (!made) {
       world_.events.write(env::Level::kError, kLogger,
                           "cannot make " + name.to_string() + ": " + made.error().message);
       if (made.error().kind == ErrorKind::kNoSpace) unmade_.insert(topic.name);
-      return {};
+      return nullptr;
     }
     handle = std::move(*made);
   }
@@ -294,13 +317,15 @@ ReplicaManager::Opened ReplicaManager::open_partition(const metadata::Topic& top
   keeper->serve(partition);
   log::LogManager::set_exclusion(handle, std::make_shared<ByPartition>(partition));
   partition->with([&](Partition& p) {
+    p.lies_in(directory_id(handle));
     const auto checkpointed = world_.logs.checkpointed_high_watermark(name);
     if (const Status done = p.take_role(state, checkpointed); !done) {
       world_.events.write(env::Level::kError, kLogger, name.to_string() + ": " + done.error().message);
       p.go_offline(wire::ErrorCode::kKafkaStorageError);
     }
   });
-  return {partition, directory_id(handle)};
+  moves_.resume(name, partition, topic.id);
+  return partition;
 }
 
 void ReplicaManager::directory_failed(const std::vector<log::TopicPartition>& lost) {
@@ -330,7 +355,10 @@ void ReplicaManager::reconfigure_all() {
   for (const LocalTopicRef& topic : all()) reconfigure(topic->name);
 }
 
-void ReplicaManager::tick() { world_.logs.tick(); }
+void ReplicaManager::tick() {
+  world_.logs.tick();
+  moves_.tick();
+}
 
 Status ReplicaManager::checkpoint_high_watermarks() {
   return world_.logs.checkpoint_high_watermarks(
@@ -342,6 +370,7 @@ Status ReplicaManager::checkpoint_high_watermarks() {
 }
 
 void ReplicaManager::stop() {
+  moves_.stop();
   for (const LocalTopicRef& topic : all()) {
     take(topic);
     for (std::size_t i = 0; i < topic->partitions.size(); ++i) {

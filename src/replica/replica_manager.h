@@ -15,6 +15,7 @@
 #include "env/loop.h"
 #include "log/log_manager.h"
 #include "metadata/delta.h"
+#include "replica/log_moves.h"
 #include "replica/partition.h"
 
 namespace moldau::replica {
@@ -27,7 +28,6 @@ struct LocalTopic {
   Uuid id;
   std::shared_ptr<const config::TopicConfig> config;
   std::vector<PartitionRef> partitions;
-  std::vector<Uuid> directories;  // where each of `partitions` lies, or lay when its directory failed
 
   PartitionRef at(std::int32_t index) const {
     const auto i = static_cast<std::size_t>(index);
@@ -52,6 +52,7 @@ class ReplicaManager {
     // only take note.
     std::function<void()> whereabouts_changed = [] {};
     std::int64_t producer_id_expiration_ms = 24LL * 3600 * 1000;
+    std::uint64_t move_chunk_bytes = 1 << 20;  // copied at once between log directories
   };
   ReplicaManager(const World& world, BrokerId self);
   ~ReplicaManager();
@@ -74,6 +75,8 @@ class ReplicaManager {
     Uuid directory;
   };
   std::vector<Whereabouts> misplaced(const metadata::Image& image) const;
+  // AlterReplicaLogDirs (LogMoves::alter). Called as apply() is.
+  wire::ErrorCode alter_log_directory(const log::TopicPartition& name, const std::string& directory);
   // Asks the configuration source again, for one topic or all of them.
   void reconfigure(std::string_view topic);
   void reconfigure_all();
@@ -98,19 +101,17 @@ class ReplicaManager {
   void take(const LocalTopicRef& topic);
   void remove_topic(const metadata::Topic& topic);
   void change_topic(const metadata::TopicChange& change);
-  struct Opened {
-    PartitionRef partition;
-    Uuid directory;
-  };
-  Opened open_partition(const metadata::Topic& topic, const metadata::Partition& state);
+  PartitionRef open_partition(const metadata::Topic& topic, const metadata::Partition& state);
   Uuid directory_id(const log::LogManager::Handle& handle) const;
+  LogMover::Home home_of(const log::LogManager::Handle& handle, const PartitionRef& partition) const;
   bool may_lie_elsewhere(const log::TopicPartition& name);
   void directory_failed(const std::vector<log::TopicPartition>& lost);
 
   World world_;
   BrokerId self_;
   mutable env::Serial<Tables> tables_;
-  bool starting_ = true;                   // until the first image was applied
+  bool starting_ = true;  // until the first image was applied
+  LogMoves moves_;
   std::set<std::string> unmade_;           // topics with a partition that there was no room for
   std::set<log::TopicPartition> missing_;  // not found then, while a directory was offline
 };
