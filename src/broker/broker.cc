@@ -129,7 +129,8 @@ Status Broker::open_metadata() {
           .events = world_.events,
           .config_of = [this](const std::string& topic) { return config_of(topic); },
           .whereabouts_changed = [this] { whereabouts_changed(); },
-          .producer_id_expiration_ms = config.producer_id_expiration_ms},
+          .producer_id_expiration_ms = config.producer_id_expiration_ms,
+          .move_chunk_bytes = static_cast<std::uint64_t>(config.replica_fetch_max_bytes)},
       report_.node);
   follower_->start(*replicas_);
 

@@ -1,6 +1,8 @@
 // DescribeLogDirs: how large each partition is, and where; how full the disks are. Asks the disk: in the
 // background.
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "broker/api/handlers.h"
@@ -15,12 +17,24 @@ using wire::DescribeLogDirsRequest;
 using wire::DescribeLogDirsResponse;
 using wire::ErrorCode;
 
+struct Log {
+  std::int64_t size = 0, lag = 0;
+};
+
 struct Directory {
   std::string path;
   bool online = true;
   std::int64_t total_bytes = -1, usable_bytes = -1;
-  std::map<std::string, std::map<std::int32_t, std::int64_t>> sizes;  // topic, partition
+  using Topics = std::map<std::string, std::map<std::int32_t, Log>>;  // by partition
+  Topics current, future;
 };
+
+// How large the log is that a move makes, and how many records it has yet to get.
+std::optional<Log> look_at_future(const log::LogManager::Handle& handle, Offset end) {
+  const auto facts = log::LogManager::facts(handle);
+  if (!facts) return std::nullopt;
+  return Log{static_cast<std::int64_t>(facts->size_bytes), std::max<std::int64_t>(end - facts->end, 0)};
+}
 
 std::vector<Directory> look(Services& services, env::FileSystem& fs) {
   std::vector<Directory> directories;
@@ -40,11 +54,20 @@ std::vector<Directory> look(Services& services, env::FileSystem& fs) {
       const log::TopicPartition name{topic->name, PartitionIndex{static_cast<std::int32_t>(i)}};
       const auto handle = services.logs.find(name);
       if (handle == nullptr || log::LogManager::gone(handle)) continue;
+      const auto index = static_cast<std::int32_t>(i);
+      Offset end{0};
+      const Log here = topic->partitions[i]->with([&](replica::Partition& p) -> Log {
+        if (p.offline()) return {};
+        end = p.log().end_offset();
+        return {static_cast<std::int64_t>(p.log().size_bytes()), 0};
+      });
+      const auto future = services.logs.find_future(name);
+      const auto coming = future ? look_at_future(future, end) : std::nullopt;
       for (Directory& directory : directories) {
-        if (directory.path != log::LogManager::directory(handle)) continue;
-        const auto size = topic->partitions[i]->with(
-            [](replica::Partition& p) { return p.offline() ? 0 : p.log().size_bytes(); });
-        directory.sizes[topic->name][static_cast<std::int32_t>(i)] = static_cast<std::int64_t>(size);
+        if (directory.path == log::LogManager::directory(handle))
+          directory.current[topic->name][index] = here;
+        if (coming && directory.path == log::LogManager::directory(future))
+          directory.future[topic->name][index] = *coming;
       }
     }
   }
@@ -62,6 +85,22 @@ bool wanted(const DescribeLogDirsRequest& request, std::string_view topic, std::
   return false;
 }
 
+using Result = DescribeLogDirsResponse::DescribeLogDirsResult;
+
+void list(const DescribeLogDirsRequest& request, const Directory::Topics& topics, bool future, Result& out) {
+  for (const auto& [topic, partitions] : topics) {
+    DescribeLogDirsResponse::DescribeLogDirsTopic out_topic{.name = topic, .partitions = {}};
+    for (const auto& [index, log] : partitions) {
+      if (wanted(request, topic, index))
+        out_topic.partitions.push_back({.partition_index = index,
+                                        .partition_size = log.size,
+                                        .offset_lag = log.lag,
+                                        .is_future_key = future});
+    }
+    if (!out_topic.partitions.empty()) out.topics.push_back(std::move(out_topic));
+  }
+}
+
 void answer(Call& call, const DescribeLogDirsRequest& request, const std::vector<Directory>& directories) {
   DescribeLogDirsResponse response;
   for (const Directory& directory : directories) {
@@ -74,14 +113,8 @@ void answer(Call& call, const DescribeLogDirsRequest& request, const std::vector
     }
     out.total_bytes = directory.total_bytes;
     out.usable_bytes = directory.usable_bytes;
-    for (const auto& [topic, partitions] : directory.sizes) {
-      DescribeLogDirsResponse::DescribeLogDirsTopic out_topic{.name = topic, .partitions = {}};
-      for (const auto& [index, size] : partitions) {
-        if (wanted(request, topic, index))
-          out_topic.partitions.push_back({.partition_index = index, .partition_size = size});
-      }
-      if (!out_topic.partitions.empty()) out.topics.push_back(std::move(out_topic));
-    }
+    list(request, directory.current, false, out);
+    list(request, directory.future, true, out);
   }
   call.reply(response);
 }
