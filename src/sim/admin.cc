@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "wire/gen/alter_replica_log_dirs.h"
 #include "wire/gen/create_partitions.h"
 #include "wire/gen/create_topics.h"
 #include "wire/gen/delete_records.h"
@@ -114,8 +115,29 @@ void Admin::do_something() {
       if (topic->name.starts_with("spare") || one_in(4)) return delete_topic(*topic);
       return describe(*topic);
     default:
-      return describe(*topic);
+      return world_.climate.directories > 1 ? move_partition(*topic) : describe(*topic);
   }
+}
+
+// To the other log directory, or back while it is on its way.
+void Admin::move_partition(Topic& topic) {
+  const auto index = static_cast<std::int32_t>(below(static_cast<std::uint64_t>(topic.partitions_promised)));
+  const char* const directory = one_in(2) ? "/d1" : "/d0";
+  wire::AlterReplicaLogDirsRequest request;
+  request.dirs.push_back({.path = directory, .topics = {}});
+  request.dirs[0].topics.push_back({.name = topic.name, .partitions = {index}});
+  busy_ = true;
+  world_.note([&] { return "admin moves " + topic.name + "-" + std::to_string(index) + " to " + directory; });
+  ask<wire::AlterReplicaLogDirsResponse>(
+      static_cast<std::int16_t>(below(3)), request,
+      [this, &topic](const wire::AlterReplicaLogDirsResponse& response) {
+        busy_ = false;
+        const ErrorCode error = error_of(response.results.at(0).partitions.at(0).error_code);
+        const bool expected = error == ErrorCode::kNone || error == ErrorCode::kKafkaStorageError ||
+                              (error == ErrorCode::kUnknownTopicOrPartition && topic.dying);
+        if (!expected) world_.violate(topic.name + " cannot move: " + std::string(wire::name(error)));
+        go_on_soon();
+      });
 }
 
 void Admin::delete_records(Topic& topic) {

@@ -38,6 +38,7 @@ class Admin final : public Client {
   void add_partition(Topic& topic);
   void delete_topic(Topic& topic);
   void describe(Topic& topic);
+  void move_partition(Topic& topic);
   Topic* some_topic();
 
   std::vector<TopicWish> wishes_;

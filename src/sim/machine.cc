@@ -33,6 +33,7 @@ constexpr std::array<std::string_view, 3> kVariants{
     "max.incremental.fetch.session.cache.slots=1\n",
     "log.flush.offset.checkpoint.interval.ms=60000\n"
     "log.retention.check.interval.ms=2500\n"
+    "replica.fetch.max.bytes=700\n"
     "metadata.log.max.record.bytes.between.snapshots=300\n"};
 
 const config::Loaded& settings_of(int variant, std::size_t directories) {
