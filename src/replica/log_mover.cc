@@ -9,6 +9,7 @@ namespace moldau::replica {
 namespace {
 
 constexpr std::string_view kLogger = "kafka.server.ReplicaAlterLogDirsThread";
+constexpr std::uint64_t kUnknownTruncations = ~std::uint64_t{0};
 
 }  // namespace
 
@@ -30,9 +31,9 @@ void LogMover::start(bool resumed) {
                           log::LogManager::directory(future_));
   Status aligned;
   partition_->with([&](Partition& p) {
-    if (p.offline()) return;
-    aligned = p.log().look();
-    if (aligned && resumed) guard_->hold([&] { aligned = align(p.log()); });
+    truncations_ = kUnknownTruncations;
+    if (p.offline() || !p.log().look()) return;  // nothing is appended then, and the steps meet it too
+    if (resumed) guard_->hold([&] { aligned = align(p.log()); });
     truncations_ = p.log().truncations();
   });
   if (!aligned) return give_up(aligned.error().message);
