@@ -112,7 +112,7 @@ Status Connection::flush() {
 
 Status Connection::read_some() {
   if (input_.size() - end_ < kReadBytes / 2) {
-    std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
+    if (end_ > begin_) std::memmove(input_.data(), input_.data() + begin_, end_ - begin_);
     end_ -= std::exchange(begin_, 0);
     std::size_t wanted = end_ + kReadBytes;
     if (end_ >= 4)

@@ -43,11 +43,14 @@ struct Machine : ManagerFixture {
     LogManager::Handle handle;
   };
   struct ByPartition final : log::Exclusion {
-    explicit ByPartition(std::shared_ptr<SharedPartition> p) : partition(std::move(p)) {}
+    explicit ByPartition(const std::shared_ptr<SharedPartition>& p) : partition(p) {}
     void run(const std::function<void()>& work) override {
-      partition->with([&](Partition&) { work(); });
+      if (const auto held = partition.lock())
+        held->with([&](Partition&) { work(); });
+      else
+        work();
     }
-    std::shared_ptr<SharedPartition> partition;
+    std::weak_ptr<SharedPartition> partition;  // which has the log's handle
   };
 
   LogMover::Home home_of(const LogManager::Handle& handle, const std::shared_ptr<SharedPartition>& p) {
