@@ -9,8 +9,8 @@
 // appended behind a range that reached the file's end has just been written: a reader of the tail costs
 // nothing. A wrong belief costs one wait for the disk, and nothing else.
 //
-// Bounds: a connection has one job at most; a job reads little more than 2 MiB, through one small buffer; the jobs of
-// a loop run one at a time. Loop thread only, but for construction and destruction.
+// Bounds: a connection has one job at most; a job reads little more than 2 MiB, through one small buffer; the
+// jobs of a loop run one at a time. Loop thread only, but for construction and destruction.
 #pragma once
 
 #include <array>
