@@ -12,7 +12,9 @@ namespace {
 
 TEST(Varint, RoundTripsAtEveryWidth) {
   for (int shift = 0; shift < 32; ++shift) {
-    for (const std::int32_t n : {1 << shift, -(1 << shift), (1 << shift) - 1}) {
+    const std::uint32_t power = std::uint32_t{1} << shift;
+    for (const std::uint32_t bits : {power, 0 - power, power - 1}) {
+      const auto n = static_cast<std::int32_t>(bits);
       std::uint8_t buffer[kMaxVarintBytes];
       const std::size_t size = static_cast<std::size_t>(write_varint(buffer, n) - buffer);
       EXPECT_EQ(size, varint_size(n));
