@@ -3,7 +3,6 @@
 import os, pathlib, re, subprocess, time
 from dataclasses import dataclass, field
 
-import page_cache
 from brokers import CACHE, ROOT, BenchError, java_tool, run
 
 
@@ -53,7 +52,6 @@ def produce(records, size, connections, depth, partitions=8):
     def function(ctx):
         topic = ctx.topic(partitions)
         requests = int(MAX_BYTES / (records * size + 100))
-        page_cache.fill(CACHE / "holes")
         figures = ctx.load("produce", *topic, "--records", records, "--size", size, "--connections", connections, "--depth", depth,
                            "--warmup", ctx.warmup, "--seconds", ctx.seconds, "--requests", requests)
         ctx.load("delete", *topic)
@@ -188,7 +186,6 @@ def by_partitions(partitions):
 
     def work(ctx, topic):
         touch(ctx, topic, partitions)
-        page_cache.fill(CACHE / "holes")
         return ctx.load("produce", *topic, "--depth", 4, "--connections", 4, "--warmup", ctx.warmup, "--seconds", ctx.seconds,
                         "--requests", int(MAX_BYTES / 16500))
     return function
