@@ -169,6 +169,8 @@ void read_sockets(const BrokerValues& v, BrokerConfig& c) {
   c.max_connections = v.number32("max.connections");
   c.max_connections_per_ip = v.number32("max.connections.per.ip");
   c.max_connection_creation_rate = v.number32("max.connection.creation.rate");
+  c.quota_window_num = v.number32("quota.window.num");
+  c.quota_window_size_seconds = v.number32("quota.window.size.seconds");
   c.connections_max_idle_ms = v.number("connections.max.idle.ms");
   c.queued_max_requests = v.number32("queued.max.requests");
   c.queued_max_request_bytes = v.number("queued.max.request.bytes");

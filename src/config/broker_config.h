@@ -63,6 +63,8 @@ struct BrokerConfig {
   std::int32_t max_connections_per_ip = 0;
   std::map<std::string, std::int32_t> max_connections_per_ip_overrides;
   std::int32_t max_connection_creation_rate = 0;
+  std::int32_t quota_window_num = 0;
+  std::int32_t quota_window_size_seconds = 0;
   std::int64_t connections_max_idle_ms = 0;  // < 0 = never
   std::int32_t queued_max_requests = 0;
   std::int64_t queued_max_request_bytes = 0;  // <= 0 = no bound

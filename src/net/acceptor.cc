@@ -106,7 +106,8 @@ void Acceptor::hand_over(int fd, const sockaddr_storage& peer) {
     ::close(fd);
     return;
   }
-  Accepted accepted{.fd = fd, .info = {}, .address = from.address};
+  Accepted accepted{
+      .fd = fd, .info = {}, .address = from.address, .exempt = listener_.spec().exempt_from_max_connections};
   accepted.info.id = next_id_.fetch_add(1, std::memory_order_relaxed);
   accepted.info.listener = listener_.spec().name;
   accepted.info.client_host = "/" + from.address.to_string();

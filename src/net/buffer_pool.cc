@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <new>
+#include <sys/mman.h>
 #include <utility>
 
 #include "base/check.h"
@@ -21,14 +22,29 @@ struct Buffer::Home {
   explicit Home(std::shared_ptr<ReceiveBudget> b) : budget(std::move(b)) {}
 
   static Buffer* make(std::shared_ptr<Home> home, std::size_t capacity) {
-    auto* buffer = ::new (::operator new(sizeof(Buffer) + capacity)) Buffer;
+    const std::size_t size = sizeof(Buffer) + capacity;
+    void* memory = capacity > BufferPool::kLargest ? map(size) : ::operator new(size);
+    auto* buffer = ::new (memory) Buffer;
     buffer->home_ = std::move(home);
     buffer->capacity_ = capacity;
     return buffer;
   }
   static void destroy(Buffer* buffer) {
+    const std::size_t capacity = buffer->capacity_;
     buffer->~Buffer();
-    ::operator delete(buffer);
+    if (capacity > BufferPool::kLargest) {
+      ::munmap(buffer, sizeof(Buffer) + capacity);
+    } else {
+      ::operator delete(buffer);
+    }
+  }
+  // Costs memory only where it is written to, in small pages: 90 MB announced are not 90 MB held.
+  static void* map(std::size_t size) {
+    void* memory =
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    ::madvise(memory, size, MADV_NOHUGEPAGE);  // a kernel without huge pages refuses, and needs none
+    return memory;
   }
   static bool is_recycled(const Buffer& buffer) {
     return buffer.capacity_ >= BufferPool::kSmallest && buffer.capacity_ <= BufferPool::kLargest &&
@@ -37,6 +53,7 @@ struct Buffer::Home {
   // Destroying the buffer may destroy this too: nothing follows it.
   void give_back(Buffer* buffer) {
     if (buffer->charged_ != 0) budget->let_go(std::exchange(buffer->charged_, 0));
+    if (buffer->turn_ != 0) budget->end_turn(std::exchange(buffer->turn_, 0));
     if (!is_recycled(*buffer)) return destroy(buffer);
     Buffer* seen = returned.load(std::memory_order_relaxed);
     do {
@@ -81,6 +98,15 @@ void Buffer::charge(std::size_t bytes) {
   if (!home_->budget->counts()) return;
   charged_ += static_cast<std::int64_t>(bytes);
   home_->budget->charge(static_cast<std::int64_t>(bytes));
+}
+
+bool Buffer::may_grow() { return home_->budget->may_grow(turn_); }
+
+void Buffer::is_whole() { home_->budget->is_whole(turn_); }
+
+void Buffer::take_over_charge(Buffer& other) {
+  charged_ += std::exchange(other.charged_, 0);
+  if (other.turn_ != 0) turn_ = std::exchange(other.turn_, 0);
 }
 
 BufferPool::BufferPool(std::shared_ptr<ReceiveBudget> budget)

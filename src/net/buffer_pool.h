@@ -2,8 +2,9 @@
 // back to its pool when the last one is dropped, on whatever thread; the pool may be gone by then. Taking and
 // returning one allocates nothing: the counts live in the buffer too.
 //
-// Sizes are powers of two from 64 KiB to 1 MiB; larger ones are made to measure and not kept.
-// acquire() and the destructor: the loop's thread (or when it has ended).
+// Sizes are powers of two from 64 KiB to 1 MiB; larger ones are made to measure and not kept: the system
+// gives them memory page by page as they are written to, and has it back when they are dropped. acquire() and
+// the destructor: the loop's thread (or when it has ended).
 #pragma once
 
 #include <array>
@@ -25,6 +26,11 @@ class Buffer {
   std::size_t capacity() const { return capacity_; }
   // Counts `bytes` of request against the budget for as long as this buffer is held. Before it is shared.
   void charge(std::size_t bytes);
+  // Whether there is room for more in it, see ReceiveBudget::may_grow. Before it is shared.
+  bool may_grow();
+  void is_whole();
+  // What counts for `other` counts for this one from now on.
+  void take_over_charge(Buffer& other);
 
  private:
   friend class BufferPool;
@@ -37,6 +43,7 @@ class Buffer {
   Buffer* next_ = nullptr;
   std::size_t capacity_ = 0;
   std::int64_t charged_ = 0;
+  ReceiveBudget::Turn turn_ = 0;
   alignas(std::max_align_t) std::array<std::byte, 64> counts_;  // of the shared_ptr
 };
 

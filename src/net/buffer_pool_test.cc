@@ -9,11 +9,18 @@
 #include <utility>
 #include <vector>
 
+#include "net/testing.h"
+
 namespace moldau::net {
 namespace {
 
+const env::Clock& clock() {
+  static const testing::ManualClock still;
+  return still;
+}
+
 std::shared_ptr<ReceiveBudget> budget(std::int64_t limit = -1, std::function<void()> room = nullptr) {
-  return std::make_shared<ReceiveBudget>(limit, std::move(room));
+  return std::make_shared<ReceiveBudget>(limit, clock(), std::move(room));
 }
 
 TEST(BufferPool, ABufferComesBackWhenTheLastHolderDropsIt) {
@@ -85,12 +92,62 @@ TEST(ReceiveBudget, TellsOnceWhenThereIsRoomAgain) {
   EXPECT_EQ(told, 0) << "nobody waited";
   b = pool.acquire(1);
   b->charge(60);
-  EXPECT_FALSE(counted->wait_for_room());
+  counted->wait_for_room(clock().now());
+  EXPECT_EQ(told, 1) << "a period of starvation begins";
+  EXPECT_FALSE(counted->has_room());
   a = nullptr;
-  EXPECT_EQ(told, 1);
+  EXPECT_EQ(told, 2);
   b = nullptr;
-  EXPECT_EQ(told, 1);
+  EXPECT_EQ(told, 2);
   EXPECT_EQ(counted->used(), 0);
+}
+
+TEST(ReceiveBudget, WhenItIsUsedUpOneGoesOnUntilItIsLetGo) {
+  int told = 0;
+  const auto counted = budget(100, [&] { ++told; });
+  BufferPool pool(counted);
+  BufferRef a = pool.acquire(1), b = pool.acquire(1), c = pool.acquire(1);
+  for (const BufferRef& one : {a, b, c}) {
+    one->charge(60);
+    EXPECT_EQ(one->may_grow(), one != c) << "there is room, or the turn";
+  }
+  EXPECT_FALSE(a->may_grow());
+  counted->wait_for_room(clock().now());
+  BufferRef larger = pool.acquire(1u << 20);
+  larger->take_over_charge(*b);
+  b = nullptr;
+  EXPECT_FALSE(a->may_grow()) << "the turn has gone to the larger buffer";
+  EXPECT_TRUE(larger->may_grow());
+  told = 0;
+  larger = nullptr;
+  EXPECT_EQ(told, 1);
+  EXPECT_EQ(counted->used(), 120);
+  EXPECT_TRUE(c->may_grow());
+  EXPECT_FALSE(a->may_grow());
+}
+
+TEST(ReceiveBudget, APeriodOfStarvationEndsAWhileAfterTheLastWhoWaited) {
+  testing::ManualClock clock;
+  const auto counted = std::make_shared<ReceiveBudget>(100, clock, nullptr);
+  const auto starve_for = [&](env::Duration time) {
+    counted->charge(100);
+    counted->wait_for_room(clock.now());
+    for (env::Duration gone{}; gone < time; gone += std::chrono::seconds(1)) {
+      clock.advance(std::chrono::seconds(1));
+      EXPECT_TRUE(counted->starves(clock.now()));
+    }
+    counted->let_go(100);
+  };
+  EXPECT_FALSE(counted->starves(clock.now()));
+  starve_for(std::chrono::seconds(60));
+  clock.advance(ReceiveBudget::kPeriodEnds - std::chrono::seconds(1));
+  starve_for(std::chrono::seconds(1));
+  EXPECT_EQ(counted->period(), 1u);
+  EXPECT_EQ(counted->depleted(), std::chrono::seconds(61));
+  clock.advance(ReceiveBudget::kPeriodEnds);
+  EXPECT_FALSE(counted->starves(clock.now()));
+  starve_for(std::chrono::seconds(1));
+  EXPECT_EQ(counted->period(), 2u);
 }
 
 }  // namespace

@@ -6,12 +6,6 @@
 #include "base/check.h"
 
 namespace moldau::net {
-namespace {
-
-constexpr env::Duration kWindow = std::chrono::seconds(10);  // quota.window.num - 1 times its size
-
-}  // namespace
-
 Result<ConnectionLimits::Overrides> ConnectionLimits::resolve_overrides(const Options& options) {
   Overrides resolved;
   for (const auto& [host, limit] : options.max_connections_per_ip_overrides) {
@@ -25,8 +19,8 @@ Result<ConnectionLimits::Overrides> ConnectionLimits::resolve_overrides(const Op
 }
 
 ConnectionLimits::ConnectionLimits(const Options& options, Overrides overrides,
-                                   std::function<void()> room_again)
-    : room_again_(std::move(room_again)) {
+                                   std::function<void()> room_again, std::function<void()> too_many)
+    : room_again_(std::move(room_again)), too_many_(std::move(too_many)) {
   set(options, std::move(overrides));
 }
 
@@ -34,11 +28,12 @@ void ConnectionLimits::set(const Options& options, Overrides overrides) {
   max_connections_ = options.max_connections;
   max_per_ip_ = options.max_connections_per_ip;
   overrides_ = std::move(overrides);
-  rate_.set(options.max_connection_creation_rate);
+  const env::Duration sample = std::chrono::seconds(options.quota_window_size_seconds);
+  rate_.set(options.max_connection_creation_rate, sample, options.quota_window_num);
   for (const auto& [name, limits] : options.listener_limits) {
     OfListener& listener = of_listener_[name];
     listener.max_connections = limits.max_connections;
-    listener.rate.set(limits.max_connection_creation_rate);
+    listener.rate.set(limits.max_connection_creation_rate, sample, options.quota_window_num);
   }
 }
 
@@ -48,18 +43,24 @@ void ConnectionLimits::change(const Options& options, Overrides overrides) {
     set(options, std::move(overrides));
   }
   room_again_();
+  too_many_();
+}
+
+// Nobody waits for longer than one sample, as in Kafka: that is what a rate of 0 comes to.
+void ConnectionLimits::Rate::set(std::int32_t per_second, env::Duration sample, std::int32_t samples) {
+  per_second_ = per_second;
+  each_ = per_second > 0 ? env::Duration(std::chrono::seconds(1)) / per_second : sample;
+  window_ = sample * (std::max(samples, 1) - 1);
 }
 
 env::Duration ConnectionLimits::Rate::wait(env::Instant now) const {
   if (per_second_ == std::numeric_limits<std::int32_t>::max()) return {};
-  return std::max(used_up_to_ - now - kWindow, env::Duration::zero());
+  return std::max(used_up_to_ - now - window_, env::Duration::zero());
 }
 
 void ConnectionLimits::Rate::count(env::Instant now) {
   if (per_second_ == std::numeric_limits<std::int32_t>::max()) return;
-  // No rate is below one a second: nor does Kafka hold a connection back for longer than that.
-  used_up_to_ =
-      std::max(used_up_to_, now) + env::Duration(std::chrono::seconds(1)) / std::max(per_second_, 1);
+  used_up_to_ = std::max(used_up_to_, now) + each_;
 }
 
 ConnectionLimits::Admission ConnectionLimits::ask(const ListenerSpec& spec, env::Instant now) {
@@ -74,7 +75,17 @@ ConnectionLimits::Admission ConnectionLimits::ask(const ListenerSpec& spec, env:
 }
 
 bool ConnectionLimits::take(const ListenerSpec& spec, const IpAddress& address, env::Instant now) {
-  const std::lock_guard lock(mutex_);
+  bool tell = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!take_locked(spec, address, now)) return false;
+    tell = total_ > max_connections_;
+  }
+  if (tell) too_many_();
+  return true;
+}
+
+bool ConnectionLimits::take_locked(const ListenerSpec& spec, const IpAddress& address, env::Instant now) {
   OfListener& listener = of_listener_[spec.name];
   listener.rate.count(now);
   if (!spec.exempt_from_max_connections) rate_.count(now);
@@ -102,6 +113,23 @@ void ConnectionLimits::give_back(const std::string& listener, const IpAddress& a
     tell = std::exchange(waited_for_, false);  // who still finds no room says so again
   }
   if (tell) room_again_();
+}
+
+std::int64_t ConnectionLimits::claim_excess(std::int64_t share) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t excess = total_ - being_closed_ - max_connections_;
+  if (excess <= 0) return 0;
+  const std::int64_t claimed = (excess + share - 1) / share;
+  being_closed_ += claimed;
+  return claimed;
+}
+
+void ConnectionLimits::excess_dealt_with(std::int64_t claimed, std::int64_t closed) {
+  {
+    const std::lock_guard lock(mutex_);
+    being_closed_ -= claimed;
+  }
+  if (closed < claimed) too_many_();
 }
 
 std::int32_t ConnectionLimits::limit_locked(const IpAddress& address) const {

@@ -2,10 +2,12 @@
 // is set for one listener: who may come in, and when. As Kafka does it (ConnectionQuotas, KIP-402, KIP-612):
 // a full broker or listener leaves newcomers in the listen queue until somebody goes, one whose rate is used
 // up until it is not; too many of one address are let in and put out at once. The listener that brokers use
-// among themselves, if there are others, is bound by its own limits only.
+// among themselves, if there are others, is bound by its own limits only. When there are more than
+// max.connections, because that has become smaller or because a broker came in, connections of other
+// listeners are closed; a smaller limit of a listener closes none.
 //
-// A rate is an average over ten seconds: after a quiet time, ten seconds' worth of connections come in at
-// once.
+// A rate is an average over a window of quota.window.num - 1 times quota.window.size.seconds: after a quiet
+// time, a window's worth of connections come in at once.
 //
 // Any thread; asked once or twice a connection.
 #pragma once
@@ -28,9 +30,11 @@ class ConnectionLimits {
   using Overrides = std::unordered_map<IpAddress, std::int32_t>;
 
   // Resolves the hosts of the overrides. `room_again`: called, on the thread that gave back or changed, when
-  // there may be room again after ask() said full, and at every change.
+  // there may be room again after ask() said full, and at every change. `too_many`: likewise, when there may
+  // be more than max.connections.
   static Result<Overrides> resolve_overrides(const Options& options);
-  ConnectionLimits(const Options& options, Overrides overrides, std::function<void()> room_again);
+  ConnectionLimits(const Options& options, Overrides overrides, std::function<void()> room_again,
+                   std::function<void()> too_many);
 
   void change(const Options& options, Overrides overrides);
 
@@ -43,6 +47,11 @@ class ConnectionLimits {
   bool take(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
   void give_back(const std::string& listener, const IpAddress& address);
 
+  // Whoever has connections to close takes part of the excess upon himself, one of `share` equal parts, and
+  // says how many of those he has closed.
+  std::int64_t claim_excess(std::int64_t share);
+  void excess_dealt_with(std::int64_t claimed, std::int64_t closed);
+
   std::int32_t limit_of(const IpAddress& address) const;
   std::uint64_t refused() const;
 
@@ -51,12 +60,13 @@ class ConnectionLimits {
   // the length of the window.
   class Rate {
    public:
-    void set(std::int32_t per_second) { per_second_ = per_second; }
+    void set(std::int32_t per_second, env::Duration sample, std::int32_t samples);
     env::Duration wait(env::Instant now) const;
     void count(env::Instant now);
 
    private:
     std::int32_t per_second_ = std::numeric_limits<std::int32_t>::max();
+    env::Duration each_{}, window_{};
     env::Instant used_up_to_{};
   };
   struct OfListener {
@@ -66,9 +76,10 @@ class ConnectionLimits {
   };
 
   void set(const Options& options, Overrides overrides);
+  bool take_locked(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
   std::int32_t limit_locked(const IpAddress& address) const;
 
-  const std::function<void()> room_again_;
+  const std::function<void()> room_again_, too_many_;
   mutable std::mutex mutex_;
   std::int32_t max_connections_ = 0;
   std::int32_t max_per_ip_ = 0;
@@ -77,6 +88,7 @@ class ConnectionLimits {
   std::unordered_map<std::string, OfListener> of_listener_;
   std::unordered_map<IpAddress, std::int32_t> of_ip_;
   std::int64_t total_ = 0;
+  std::int64_t being_closed_ = 0;  // of them, for being too many
   std::uint64_t refused_ = 0;
   bool waited_for_ = false;
 };

@@ -31,10 +31,12 @@ struct alignas(64) LoopCounters {
   Counter bytes_sent_by_file;  // the part of bytes_out that sendfile moved
   Counter reads;               // system calls
   Counter writes;
-  Counter idle_closed;    // connections.max.idle.ms
-  Counter refused_input;  // connections closed for what they sent
-  Counter cold_reads;     // parts of files read in by background threads before they were sent
-  Counter read_pauses;    // times a connection was not read because a bound was reached
+  Counter idle_closed;     // connections.max.idle.ms
+  Counter excess_closed;   // over max.connections
+  Counter stalled_closed;  // half a frame held memory that others waited for
+  Counter refused_input;   // connections closed for what they sent
+  Counter cold_reads;      // parts of files read in by background threads before they were sent
+  Counter read_pauses;     // times a connection was not read because a bound was reached
 };
 
 // One moment of a loop, or of all: see Server::stats.
@@ -44,6 +46,8 @@ struct Stats {
   std::uint64_t connections_closed = 0;
   std::uint64_t connections_refused = 0;  // over max.connections.per.ip
   std::uint64_t idle_closed = 0;
+  std::uint64_t stalled_closed = 0;
+  std::uint64_t excess_closed = 0;
   std::uint64_t refused_input = 0;
   std::uint64_t requests = 0;            // request-total
   std::uint64_t requests_in_flight = 0;  // not yet answered in full: RequestQueueSize
@@ -53,7 +57,11 @@ struct Stats {
   std::uint64_t reads = 0, writes = 0, turns = 0;
   std::uint64_t read_pauses = 0;
   std::uint64_t cold_reads = 0;
-  std::uint64_t receive_bytes_held = 0;  // MemoryPoolUsed; counted while queued.max.request.bytes is set
+  // Of requests in memory, counted while queued.max.request.bytes is set. MemoryPoolAvgDepletedPercent is the
+  // growth of depleted time over that of time.
+  std::uint64_t receive_bytes_held = 0;      // MemoryPoolUsed
+  std::int64_t receive_bytes_available = 0;  // MemoryPoolAvailable; below 0 by the last frame let in
+  std::uint64_t receive_depleted_ms = 0;     // MemoryPoolDepletedTimeTotal
   // CPU time of the loops' threads so far: NetworkProcessorAvgIdlePercent is 1 - its growth over that of time
   // and number of loops.
   std::uint64_t cpu_ns = 0;

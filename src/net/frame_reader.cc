@@ -1,6 +1,7 @@
 #include "net/frame_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 
 // With more than this left of a frame, that rest is worth a read of its own.
 constexpr std::size_t kReadAlone = 32u << 10;
+// How many times what has arrived a buffer may hold.
+constexpr std::size_t kAhead = 4;
 
 }  // namespace
 
@@ -19,8 +22,11 @@ std::span<const iovec> FrameReader::space() {
   CHECK(block_ == nullptr);
   std::size_t parts = 0;
   if (partial_ != nullptr) {
+    make_room();
     const std::size_t left = partial_size_ - partial_have_;
-    space_[parts++] = {partial_->data() + partial_have_, left};
+    const std::size_t room = std::min(left, partial_->capacity() - partial_have_);
+    space_[parts++] = {partial_->data() + partial_have_, room};
+    if (room < left) return {space_.data(), parts};
     if (left >= kReadAlone || usual_size_ != 0) {
       // Room for the next frame's length, too: a read that does not fill it has found all there was.
       space_[parts++] = {head_.data(), kPrefix};
@@ -40,6 +46,7 @@ std::span<const iovec> FrameReader::space() {
 void FrameReader::filled(std::size_t bytes) {
   if (partial_ != nullptr) {
     const std::size_t taken = std::min(bytes, partial_size_ - partial_have_);
+    partial_->charge(taken);
     partial_have_ += taken;
     bytes -= taken;
   }
@@ -59,6 +66,7 @@ FrameReader::Cut FrameReader::next(env::Inbound& frame) {
 FrameReader::Cut FrameReader::finish_partial(env::Inbound& frame) {
   if (block_ != nullptr && begin_ == end_) block_ = nullptr;
   remember(partial_size_);
+  partial_->is_whole();
   frame.bytes = {partial_->data() + kPrefix, partial_size_ - kPrefix};
   frame.keep = std::move(partial_);
   partial_ = nullptr;
@@ -99,14 +107,29 @@ FrameReader::Cut FrameReader::keep_rest(std::size_t frame_size) {
   if (made_for_it) {
     partial_ = std::move(block_);
   } else {
-    partial_ = pool_.acquire_exact(frame_size);
+    partial_ = room_for(frame_size, have);
     std::memcpy(partial_->data(), block_->data() + begin_, have);
   }
   block_ = nullptr;
-  partial_->charge(frame_size);
+  partial_->charge(have);
   partial_have_ = have;
   partial_size_ = frame_size;
   return Cut::kNone;
+}
+
+BufferRef FrameReader::room_for(std::size_t frame_size, std::size_t have) {
+  const bool usual = usual_size_ != 0 && frame_size <= std::bit_ceil(usual_size_);
+  if (usual || frame_size > BufferPool::kLargest) return pool_.acquire_exact(frame_size);
+  return pool_.acquire_exact(std::min(frame_size, std::max(kAhead * have, BufferPool::kSmallest)));
+}
+
+// For more of the frame that has begun.
+void FrameReader::make_room() {
+  if (partial_have_ < partial_->capacity()) return;
+  BufferRef larger = room_for(partial_size_, partial_have_);
+  std::memcpy(larger->data(), partial_->data(), partial_have_);
+  larger->take_over_charge(*partial_);
+  partial_ = std::move(larger);
 }
 
 void FrameReader::remember(std::size_t frame_size) {

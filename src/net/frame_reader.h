@@ -1,13 +1,19 @@
 // Cuts frames out of a byte stream:   frame = length (int32, big-endian), then that many bytes.
 //
 // Reads into a pooled buffer that holds many frames and hands them out as views into it. Between reads a
-// connection holds at most what has come of one frame: up to 3 bytes of its length here, or a buffer of the
-// frame's size. The rest of that frame and what follows it are read with one call into two places:
+// connection holds at most what has come of one frame: up to 3 bytes of its length here, or a buffer that the
+// frame begins in. The rest of that frame and what follows it are read with one call into two places:
 //
 //      partial_  [length|payload....|      free      ]      block_  [frame|frame|fra|   free     ]
 //                                   ▲── first part ──▲                              ▲── second ──▲
 //
 // A stream of large frames is read frame by frame, each into a buffer of its own, so nothing is copied.
+//
+// What a frame's length announces costs no memory. Up to 64 KiB are taken at once; beyond, a buffer of four
+// times what has arrived, which is copied into the next one when it is full, up to 1 MiB; for larger frames
+// one that fills up page by page. Only who has just sent a whole frame of up to 1 MiB finds a buffer of that
+// size for the next.
+//
 // Knows no socket. Loop thread only.
 #pragma once
 
@@ -44,8 +50,10 @@ class FrameReader {
   // The bytes of a frame that has begun, and its size (0: not known yet), length prefix included.
   std::size_t bytes_of_partial() const { return partial_ != nullptr ? partial_have_ : head_have_; }
   std::size_t size_of_partial() const { return partial_ != nullptr ? partial_size_ : 0; }
-  // A frame has been charged to the budget and must be read to its end.
+  // A frame has begun, and what has come of it counts against the budget.
   bool in_mid_frame() const { return partial_ != nullptr && partial_have_ < partial_size_; }
+  // Whether the budget lets it go on. REQUIRES: in_mid_frame().
+  bool may_grow() { return partial_->may_grow(); }
   const std::string& complaint() const { return complaint_; }
   void clear();  // lets go of all buffers
 
@@ -55,6 +63,8 @@ class FrameReader {
   Cut next_of_block(env::Inbound& frame);
   Cut finish_partial(env::Inbound& frame);
   Cut keep_rest(std::size_t frame_size);
+  BufferRef room_for(std::size_t frame_size, std::size_t have);
+  void make_room();
   Cut keep_head();
   bool check_length(ByteView bytes);
   void remember(std::size_t frame_size);

@@ -14,8 +14,13 @@ namespace {
 
 using Cut = FrameReader::Cut;
 
+const env::Clock& clock() {
+  static const ManualClock still;
+  return still;
+}
+
 std::shared_ptr<ReceiveBudget> budget(std::int64_t limit = -1) {
-  return std::make_shared<ReceiveBudget>(limit, nullptr);
+  return std::make_shared<ReceiveBudget>(limit, clock(), nullptr);
 }
 
 // Gives the reader up to `most` bytes of `stream`; returns what it took.
@@ -78,10 +83,34 @@ TEST(FrameReader, BetweenReadsItHoldsOnlyWhatAPartOfAFrameNeeds) {
   EXPECT_FALSE(reader.holds_frames());
   EXPECT_EQ(reader.bytes_of_partial(), 103u);
   EXPECT_EQ(reader.size_of_partial(), 504u);
-  EXPECT_EQ(counted->used(), 504);
+  EXPECT_EQ(counted->used(), 103) << "what has come, not what was announced";
   feed(reader, ByteView(stream).subspan(103), 1000);
   EXPECT_EQ(reader.next(got), Cut::kFrame);
   EXPECT_EQ(counted->used(), 504) << "until the frame is let go";
+  got = {};
+  EXPECT_EQ(counted->used(), 0);
+}
+
+TEST(FrameReader, ABufferIsAtMostFourTimesWhatHasArrived) {
+  const auto counted = budget(10'000'000);
+  BufferPool pool(counted);
+  FrameReader reader(pool, 2 << 20);
+  env::Inbound got;
+  std::string text(1'000'000, 'x');
+  for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  const Bytes stream = frame(text);
+  std::size_t taken = feed(reader, stream, 1000);
+  ASSERT_EQ(reader.next(got), Cut::kNone);
+  while (taken < stream.size()) {
+    const std::size_t room = reader.space()[0].iov_len;
+    reader.filled(0);
+    ASSERT_EQ(reader.next(got), Cut::kNone);
+    EXPECT_LE(taken + room, std::max<std::size_t>(4 * taken, BufferPool::kSmallest)) << taken;
+    taken += feed(reader, ByteView(stream).subspan(taken), 30'000);
+    EXPECT_EQ(counted->used(), static_cast<std::int64_t>(taken));
+    ASSERT_EQ(reader.next(got), taken == stream.size() ? Cut::kFrame : Cut::kNone);
+  }
+  EXPECT_TRUE(text_of(got) == text);
   got = {};
   EXPECT_EQ(counted->used(), 0);
 }
@@ -93,7 +122,7 @@ TEST(FrameReader, LargeFramesOfOneSizeAreReadStraightIntoTheirBuffers) {
   const Bytes large = frame(std::string(200'000, 'y'));
   feed(reader, large, large.size());
   EXPECT_EQ(reader.next(got), Cut::kNone);
-  feed(reader, ByteView(large).subspan(65'536), large.size());
+  EXPECT_EQ(feed(reader, ByteView(large).subspan(65'536), large.size()), large.size() - 65'536);
   ASSERT_EQ(reader.next(got), Cut::kFrame);
   ASSERT_EQ(reader.next(got), Cut::kNone);
   Bytes two = large;

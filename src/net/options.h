@@ -23,9 +23,11 @@ struct Options {
   std::int32_t max_connections_per_ip = std::numeric_limits<std::int32_t>::max();
   std::map<std::string, std::int32_t> max_connections_per_ip_overrides;  // host or address → limit
   std::int32_t max_connection_creation_rate = std::numeric_limits<std::int32_t>::max();  // a second
+  std::int32_t quota_window_num = 11;  // samples that a rate is averaged over, the present one included
+  std::int32_t quota_window_size_seconds = 1;             // … and the length of each
   std::map<std::string, ListenerLimits> listener_limits;  // by name; those with none have no bounds
   std::int64_t connections_max_idle_ms = 600'000;         // < 0: never
-  std::int64_t queued_max_request_bytes = -1;             // < 0: no bound
+  std::int64_t queued_max_request_bytes = -1;             // <= 0: no bound
   std::int32_t socket_send_buffer_bytes = 100 << 10;      // -1: the system's default
   std::int32_t socket_receive_buffer_bytes = 100 << 10;   // -1: the system's default
   std::int32_t socket_listen_backlog_size = 50;

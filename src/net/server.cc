@@ -22,19 +22,25 @@ constexpr std::uint64_t kColdReads = 0xc01d'0000'0000'0000;
 
 Server::Server(Options options, const env::Clock& clock, const MakeRandom& make_random, Log log)
     : options_(std::move(options)), log_(std::move(log)) {
-  budget_ = std::make_shared<ReceiveBudget>(options_.queued_max_request_bytes, [this] {
+  budget_ = std::make_shared<ReceiveBudget>(options_.queued_max_request_bytes, clock, [this] {
     for (const auto& worker : workers_) worker->room_nudge().send();
   });
   auto overrides = ConnectionLimits::resolve_overrides(options_);
   if (!overrides) overrides_status_ = std::unexpected(overrides.error());
   limits_ = std::make_unique<ConnectionLimits>(
-      options_, overrides ? std::move(*overrides) : std::unordered_map<IpAddress, std::int32_t>(), [this] {
+      options_, overrides ? std::move(*overrides) : std::unordered_map<IpAddress, std::int32_t>(),
+      [this] {
         for (const auto& acceptor : acceptors_) acceptor->room_again();
+      },
+      [this] {
+        for (const auto& worker : workers_) worker->excess_nudge().send();
       });
   const unsigned count =
       options_.loops != 0 ? options_.loops : std::max(1u, std::thread::hardware_concurrency());
+  holders_ = std::make_unique<Holders>(count);
   for (unsigned i = 0; i < count; ++i) {
-    workers_.push_back(std::make_unique<Worker>(options_, clock, make_random(), budget_, *limits_, log_));
+    workers_.push_back(
+        std::make_unique<Worker>(options_, clock, make_random(), budget_, *holders_, *limits_, log_, count));
     workers_.back()->loop().set_index(i);
     loops_.push_back(&workers_.back()->loop());
   }
@@ -132,6 +138,8 @@ Stats Server::stats_of_loop(std::size_t index) const {
   stats.connections_closed = c.closed.get();
   stats.connections = stats.connections_created - stats.connections_closed;
   stats.idle_closed = c.idle_closed.get();
+  stats.stalled_closed = c.stalled_closed.get();
+  stats.excess_closed = c.excess_closed.get();
   stats.refused_input = c.refused_input.get();
   stats.requests = c.requests.get();
   stats.requests_in_flight = c.in_flight.get();
@@ -155,6 +163,8 @@ Stats Server::stats() const {
     sum.connections_created += one.connections_created;
     sum.connections_closed += one.connections_closed;
     sum.idle_closed += one.idle_closed;
+    sum.stalled_closed += one.stalled_closed;
+    sum.excess_closed += one.excess_closed;
     sum.refused_input += one.refused_input;
     sum.requests += one.requests;
     sum.requests_in_flight += one.requests_in_flight;
@@ -170,6 +180,9 @@ Stats Server::stats() const {
   }
   sum.connections_refused = limits_->refused();
   sum.receive_bytes_held = static_cast<std::uint64_t>(budget_->used());
+  sum.receive_bytes_available = budget_->counts() ? budget_->limit() - budget_->used() : INT64_MAX;
+  sum.receive_depleted_ms = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(budget_->depleted()).count());
   return sum;
 }
 

@@ -24,6 +24,7 @@ namespace moldau::net {
 
 class Acceptor;
 class ConnectionLimits;
+class Holders;
 class Listener;
 class PageCache;
 class ReceiveBudget;
@@ -50,8 +51,9 @@ class Server {
   void read_cold_files_with(env::Background& background, const PageCache& cache);
   void start(env::RequestHandler& handler);
   // From now on the limits of connections (max.connections…, max.connection.creation.rate, those of
-  // listeners) are these; the rest of `options` does not count. Connections that are there stay. May ask a
-  // name server; an error leaves everything as it was.
+  // listeners) are these; the rest of `options` does not count. Connections above max.connections are closed,
+  // those that have been idle for longest first; otherwise those that are there stay. May ask a name server;
+  // an error leaves everything as it was.
   Status change_limits(const Options& options);
   // Called for each connection, on its loop, when it is read no more: what waits for nothing but time may be
   // answered at once.
@@ -74,6 +76,7 @@ class Server {
   State state_ = State::kMade;
   Status overrides_status_;  // of max.connections.per.ip.overrides
   std::shared_ptr<ReceiveBudget> budget_;
+  std::unique_ptr<Holders> holders_;
   std::unique_ptr<ConnectionLimits> limits_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;

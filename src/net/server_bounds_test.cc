@@ -5,6 +5,7 @@
 #include <string>
 #include <sys/resource.h>
 #include <thread>
+#include <tuple>
 #include <unistd.h>
 #include <vector>
 
@@ -136,7 +137,7 @@ TEST(ServerBounds, AFullServerLeavesNewcomersInTheQueueUntilSomebodyGoes) {
   const Client third = test.connect();
   ASSERT_TRUE(third.connected());
   ASSERT_TRUE(third.send(echo("3")));
-  EXPECT_EQ(Client(test.port(1)).ask(echo("exempt")), "exempt");
+  EXPECT_EQ(first->ask(echo("4")), "4");
   EXPECT_EQ(test.handler.requests, 3) << "the third is not accepted";
   first.reset();
   EXPECT_EQ(third.receive(), "3");
@@ -187,6 +188,86 @@ TEST(ServerBounds, LimitsChangeWhileItServes) {
   options.max_connections_per_ip = 1;
   ASSERT_TRUE(test.server->change_limits(options));
   EXPECT_EQ(first.ask(echo("stays")), "stays") << "who is there stays";
+}
+
+TEST(ServerBounds, ASmallerMaxConnectionsClosesThoseThatHaveBeenIdleForLongest) {
+  Options options;
+  options.loops = 1;
+  TestServer test(options, {{"PLAINTEXT", "127.0.0.1"}, {"INTERNAL", "127.0.0.1", 0, true}});
+  const Client broker(test.port(1));
+  ASSERT_EQ(broker.ask(echo("0")), "0");
+  std::vector<Client> clients;
+  for (int i = 0; i < 5; ++i) clients.push_back(test.connect());
+  ASSERT_TRUE(clients[0].send(hold("served")));
+  ASSERT_TRUE(eventually([&] { return test.handler.holds("served"); }));
+  for (const int i : {1, 2, 4, 3}) {
+    test.advance(seconds(1));
+    ASSERT_EQ(clients[static_cast<std::size_t>(i)].ask(echo("hi")), "hi");
+  }
+  options.max_connections = 4;  // the broker's counts, but is not closed
+  ASSERT_TRUE(test.server->change_limits(options));
+  EXPECT_EQ(clients[1].receive(), "<closed>");
+  EXPECT_EQ(clients[2].receive(), "<closed>");
+  EXPECT_EQ(clients[3].ask(echo("stays")), "stays");
+  EXPECT_EQ(test.server->stats().excess_closed, 2u);
+  EXPECT_TRUE(test.logged("more connections than max.connections"));
+
+  options.max_connections = 1;
+  ASSERT_TRUE(test.server->change_limits(options));
+  for (const std::size_t i : {0u, 3u, 4u})
+    EXPECT_EQ(clients[i].receive(), "<closed>") << "also who is served";
+  EXPECT_EQ(broker.ask(echo("stays")), "stays");
+  test.handler.release("served");
+}
+
+TEST(ServerBounds, ABrokerThatComesInTakesTheRoomOfAClient) {
+  Options options;
+  options.max_connections = 4;
+  TestServer test(options, {{"PLAINTEXT", "127.0.0.1"}, {"INTERNAL", "127.0.0.1", 0, true}});
+  std::vector<Client> clients, brokers;
+  for (int i = 0; i < 4; ++i) {
+    clients.push_back(test.connect());
+    ASSERT_EQ(clients.back().ask(echo("hi")), "hi");
+  }
+  for (int i = 0; i < 6; ++i) {
+    brokers.emplace_back(test.port(1));
+    ASSERT_EQ(brokers.back().ask(echo("hi")), "hi");
+  }
+  for (const Client& client : clients) EXPECT_EQ(client.receive(), "<closed>");
+  for (const Client& broker : brokers) EXPECT_EQ(broker.ask(echo("stays")), "stays");
+  EXPECT_EQ(test.server->stats().excess_closed, 4u);
+}
+
+TEST(ServerBounds, ASmallerLimitOfAListenerOrAnAddressClosesNobody) {
+  Options options;
+  TestServer test(options);
+  const Client first = test.connect(), second = test.connect();
+  ASSERT_EQ(first.ask(echo("1")), "1");
+  ASSERT_EQ(second.ask(echo("2")), "2");
+  options.listener_limits["PLAINTEXT"].max_connections = 1;
+  options.max_connections_per_ip = 1;
+  ASSERT_TRUE(test.server->change_limits(options));
+  test.advance(seconds(1));
+  EXPECT_EQ(first.ask(echo("stays")), "stays");
+  EXPECT_EQ(second.ask(echo("stays")), "stays");
+}
+
+TEST(ServerBounds, TheWindowOfTheRateIsAsLongAsItIsSet) {
+  for (const auto& [samples, size, at_once] :
+       {std::tuple{3, 2, 9}, std::tuple{5, 1, 9}, std::tuple{1, 1, 1}}) {
+    Options options;
+    options.max_connection_creation_rate = 2;
+    options.quota_window_num = samples;
+    options.quota_window_size_seconds = size;
+    TestServer test(options);
+    std::vector<Client> clients;
+    for (int i = 0; i < 12; ++i) clients.push_back(test.connect());
+    ASSERT_TRUE(eventually([&] { return test.handler.opened_ever >= at_once; }));
+    ASSERT_EQ(clients.front().ask(echo("hi")), "hi");
+    EXPECT_EQ(test.handler.opened_ever, at_once) << samples << " samples of " << size << " s";
+    test.advance(milliseconds(505));
+    EXPECT_TRUE(eventually([&] { return test.handler.opened_ever == at_once + 1; }));
+  }
 }
 
 TEST(ServerBounds, NewConnectionsComeAtTheirRate) {

@@ -17,6 +17,10 @@ constexpr std::uint64_t kSentPerTurn = 1u << 20;  // then others get their turn
 // one that has stopped sending (and is, most often, gone).
 constexpr env::Duration kFinishPatience = std::chrono::seconds(10);
 constexpr env::Duration kPeerEndedPatience = std::chrono::milliseconds(200);
+// What a frame must bring (or come to its end), and in which time, while others wait for memory.
+constexpr std::size_t kPaceBytes = 64u << 10;
+constexpr env::Duration kPacePatience = std::chrono::seconds(10);
+static_assert(kPacePatience < ReceiveBudget::kPeriodEnds);  // or else a period that comes and goes hides it
 
 std::size_t size_of(std::span<const iovec> parts) {
   std::size_t size = 0;
@@ -149,8 +153,44 @@ bool SocketConnection::within_bounds() const {
 
 bool SocketConnection::may_read() {
   if (finishing_ || reader_.holds_frames() || !within_bounds()) return false;
-  if (reader_.in_mid_frame() || worker_.pool().budget().has_room()) return true;
-  return worker_.wait_for_room(*this);
+  if (has_room()) return true;
+  worker_.wait_for_room(*this);
+  return has_room();
+}
+
+bool SocketConnection::has_room() {
+  return reader_.in_mid_frame() ? reader_.may_grow() : worker_.pool().budget().has_room();
+}
+
+// It has sent what we do not read, for our own reasons.
+bool SocketConnection::is_held_back() const {
+  return readable_ && (waits_for_room || (replies_.unanswered() > 0 && !within_bounds()));
+}
+
+std::optional<Holders::HalfFrame> SocketConnection::half_frame() const {
+  if (!reader_.in_mid_frame()) return std::nullopt;
+  return Holders::HalfFrame{.client = info_.client_host + ":" + std::to_string(info_.client_port),
+                            .bytes = reader_.bytes_of_partial(),
+                            .of = reader_.size_of_partial()};
+}
+
+void SocketConnection::begin_pace() {
+  pace_ = {.frame = replies_.opened(), .bytes = reader_.bytes_of_partial(), .time = {}};
+}
+
+void SocketConnection::check_pace(env::Duration since_last_check) {
+  if (closed_ || finishing_ || !reader_.in_mid_frame()) return;
+  const std::size_t have = reader_.bytes_of_partial();
+  if (pace_.frame != replies_.opened() || have < pace_.bytes || have - pace_.bytes >= kPaceBytes)
+    return begin_pace();
+  if (is_held_back()) return;
+  pace_.time += since_last_check;
+  if (pace_.time < kPacePatience) return;
+  worker_.counters().stalled_closed.add(1);
+  end(LogLevel::kWarn,
+      "requests wait for memory (queued.max.request.bytes), and its own does not get on: expected " +
+          std::to_string(reader_.size_of_partial()) + " bytes, received " + std::to_string(have) +
+          ", the last " + std::to_string(have - pace_.bytes) + " of them in 10 seconds");
 }
 
 void SocketConnection::peer_ended() {
@@ -252,7 +292,7 @@ void SocketConnection::expired() {
   const env::Duration quiet = worker_.loop().now() - last_active_;
   if (quiet < patience_) {
     worker_.loop().schedule(*this, last_active_ + patience_);
-  } else if (!finishing_ && (replies_.unanswered() > 0 || waits_for_room)) {
+  } else if (!finishing_ && (is_held_back() || (replies_.unanswered() > 0 && !reader_.in_mid_frame()))) {
     be_patient();  // it waits for us
   } else if (finishing_) {
     end(LogLevel::kDebug, "its last replies could not be sent");

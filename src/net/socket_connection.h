@@ -16,11 +16,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "env/connection.h"
 #include "net/frame_reader.h"
 #include "net/reply_queue.h"
+#include "net/starvation_watch.h"
 #include "net/stream.h"
 #include "net/worker.h"
 
@@ -43,11 +45,24 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   void drain(const std::function<void(env::Connection&)>& told);
   void end_now(const std::string& why);  // whatever is under way
 
+  // While requests wait for memory: a frame that has begun, if there is one, and whether it gets on. One that
+  // does not for long enough is closed; time in which we do not read it does not count.
+  std::optional<Holders::HalfFrame> half_frame() const;
+  void begin_pace();
+  void check_pace(env::Duration since_last_check);
+
+  // Nothing under way: no request to be answered, no reply to be sent, no frame that has begun.
+  bool is_idle() const {
+    return replies_.unanswered() == 0 && !replies_.has_output() && !reader_.in_mid_frame();
+  }
+  env::Instant last_active() const { return last_active_; }
+
   void ready(std::uint32_t events) override;
   void turn_ends() override;
 
   std::size_t place = 0;        // in its worker's list
   bool waits_for_room = false;  // in its worker's other list
+  bool exempt_from_max_connections = false;
 
  private:
   void expired() override;
@@ -57,6 +72,8 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   void hand_in();
   bool within_bounds() const;
   bool may_read();
+  bool has_room();
+  bool is_held_back() const;
   void send();
   bool send_once(std::uint64_t& sent);
   void read_in(const env::FileSlice& slice);
@@ -80,6 +97,11 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   std::shared_ptr<env::Connection> self_;  // while it is not closed
   env::Instant last_active_{};             // when bytes moved
   env::Duration patience_{};               // how long without; < 0: for ever
+  struct Pace {
+    std::uint64_t frame = 0;  // which of the connection's
+    std::size_t bytes = 0;    // of it, at the beginning of
+    env::Duration time{};     // the time in which it has not brought enough
+  } pace_;
   std::uint64_t finish_slot_ = 0;
   std::uint64_t counted_ = 0;  // requests finished, as far as the counters know
   bool readable_ = false, writable_ = true;

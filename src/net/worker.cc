@@ -25,15 +25,19 @@ struct Call final : env::Task {
 }  // namespace
 
 Worker::Worker(const Options& options, const env::Clock& clock, std::unique_ptr<env::Random> random,
-               std::shared_ptr<ReceiveBudget> budget, ConnectionLimits& limits, Log log)
+               std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log,
+               unsigned loops)
     : options_(options),
+      loops_(loops),
       limits_(limits),
       log_(std::move(log)),
       budget_(std::move(budget)),
       loop_(clock, std::move(random)),
       pool_(budget_),
       warmth_(loop_),
-      room_nudge_(loop_, [this] { look_for_room(); }) {}
+      room_nudge_(loop_, [this] { look_for_room(); }),
+      excess_nudge_(loop_, [this] { close_excess(); }),
+      starvation_watch_(loop_, *budget_, holders, connections_) {}
 
 Worker::~Worker() { CHECK(connections_.empty()); }
 
@@ -76,6 +80,7 @@ void Worker::take_over(Accepted&& accepted) {
   auto connection = std::make_shared<SocketConnection>(*this, std::make_unique<SocketStream>(accepted.fd),
                                                        std::move(accepted.info), accepted.address);
   connection->place = connections_.size();
+  connection->exempt_from_max_connections = accepted.exempt;
   connections_.push_back(connection.get());
   SocketConnection::start(std::move(connection), accepted.fd);
 }
@@ -90,19 +95,42 @@ void Worker::ended(SocketConnection& connection, const IpAddress& address) {
   if (connections_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 
-bool Worker::wait_for_room(SocketConnection& connection) {
+void Worker::wait_for_room(SocketConnection& connection) {
   if (!connection.waits_for_room) {
     connection.waits_for_room = true;
     wait_for_room_.push_back(&connection);
   }
-  return budget_->wait_for_room();
+  budget_->wait_for_room(loop_.now());
 }
 
 void Worker::look_for_room() {
+  if (const auto line = starvation_watch_.look()) log_(LogLevel::kWarn, *line);
   for (SocketConnection* connection : std::exchange(wait_for_room_, {})) {
     connection->waits_for_room = false;
     loop_.next_turn(*connection);
   }
+}
+
+// More than max.connections: as in Kafka each loop closes its least recently used ones, but those that are
+// served right now last. Then it looks again, in its next turn.
+void Worker::close_excess() {
+  std::vector<SocketConnection*> victims;
+  for (SocketConnection* connection : connections_) {
+    if (!connection->exempt_from_max_connections) victims.push_back(connection);
+  }
+  if (victims.empty()) return;
+  const std::int64_t claimed = limits_.claim_excess(loops_);
+  if (claimed == 0) return;
+  const auto count = std::min(claimed, static_cast<std::int64_t>(victims.size()));
+  const auto earlier = [](const SocketConnection* a, const SocketConnection* b) {
+    return std::pair(!a->is_idle(), a->last_active()) < std::pair(!b->is_idle(), b->last_active());
+  };
+  std::ranges::partial_sort(victims, victims.begin() + count, earlier);
+  victims.resize(static_cast<std::size_t>(count));
+  for (SocketConnection* victim : victims) victim->end_now("there are more connections than max.connections");
+  counters().excess_closed.add(static_cast<std::uint64_t>(count));
+  limits_.excess_dealt_with(claimed, count);
+  excess_nudge_.send();
 }
 
 void Worker::drain(const std::function<void(env::Connection&)>& draining, std::function<void()> drained) {

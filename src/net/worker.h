@@ -21,6 +21,7 @@
 #include "net/log.h"
 #include "net/nudge.h"
 #include "net/options.h"
+#include "net/starvation_watch.h"
 
 namespace moldau::net {
 
@@ -31,12 +32,14 @@ struct Accepted {
   int fd = -1;
   env::ConnectionInfo info;
   IpAddress address;
+  bool exempt = false;  // its listener, from max.connections
 };
 
 class Worker {
  public:
   Worker(const Options& options, const env::Clock& clock, std::unique_ptr<env::Random> random,
-         std::shared_ptr<ReceiveBudget> budget, ConnectionLimits& limits, Log log);
+         std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log,
+         unsigned loops);
   ~Worker();
 
   void start(env::RequestHandler& handler, unsigned number);  // starts the thread
@@ -49,6 +52,7 @@ class Worker {
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   std::uint64_t cpu_ns() const;  // of the thread, so far; any thread
   Nudge& room_nudge() { return room_nudge_; }
+  Nudge& excess_nudge() { return excess_nudge_; }
 
   // Loop thread. No new requests; connections end when theirs are answered. `draining` (if any) is told of
   // each, `drained` is called when none is left.
@@ -63,16 +67,17 @@ class Worker {
   LoopCounters& counters() { return loop_.counters(); }
   void log(LogLevel level, const std::string& line) const { log_(level, line); }
 
-  // For connections. Returns true if there is room after all; otherwise the connection gets a turn when there
-  // is.
-  bool wait_for_room(SocketConnection& connection);
+  // For connections. The connection gets a turn when there is room; before it waits, it looks once more.
+  void wait_for_room(SocketConnection& connection);
   void ended(SocketConnection& connection, const IpAddress& address);
 
  private:
   void take_over(Accepted&& accepted);
   void look_for_room();
+  void close_excess();
 
   const Options& options_;
+  const unsigned loops_;  // how many there are
   ConnectionLimits& limits_;
   Log log_;
   std::shared_ptr<ReceiveBudget> budget_;
@@ -80,9 +85,10 @@ class Worker {
   EventLoop loop_;
   BufferPool pool_;
   FileWarmth warmth_;
-  Nudge room_nudge_;
+  Nudge room_nudge_, excess_nudge_;
   std::vector<SocketConnection*> connections_;  // each knows its place
   std::vector<SocketConnection*> wait_for_room_;
+  StarvationWatch starvation_watch_;
   std::function<void()> drained_;
   std::atomic<std::uint32_t> load_{0};
   std::thread thread_;

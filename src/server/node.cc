@@ -48,6 +48,8 @@ net::Options network_options(const config::BrokerValues& values, const config::B
   options.max_connections_per_ip = config.max_connections_per_ip;
   options.max_connections_per_ip_overrides = config.max_connections_per_ip_overrides;
   options.max_connection_creation_rate = config.max_connection_creation_rate;
+  options.quota_window_num = config.quota_window_num;
+  options.quota_window_size_seconds = config.quota_window_size_seconds;
   for (const config::Listener& listener : config.listeners) {
     options.listener_limits[listener.name] = {
         .max_connections = limit_of(values, listener.name, "max.connections"),
