@@ -85,6 +85,33 @@ Status Broker::open_logs() {
   return {};
 }
 
+// A directory that we cannot serve is left as it is, byte for byte: everything is replayed once on the side
+// before the start writes its first word. (Kafka: MetadataVersion.fromFeatureLevel, BrokerRegistration)
+Status Broker::check_metadata(const quorum::LocalOptions& options) const {
+  const std::string folder = options.directory + "/" + quorum::kMetadataFolder;
+  metadata::Delta trial(metadata::Image::empty(report_.cluster_id));
+  metadata::Provenance provenance;
+  TRY(quorum::LocalQuorum::inspect(
+      world_.fs, world_.clock, options, [&](const quorum::ReplayedBatch& batch) -> Status {
+        for (const ByteView value : batch.values)
+          if (const Status applied = trial.apply(value); !applied)
+            return fail(applied.error().kind, folder + ": " + applied.error().message);
+        provenance = {batch.last_offset, batch.epoch, batch.timestamp_ms};
+        return {};
+      }));
+  if (trial.in_transaction()) return {};  // what it hides is taken back
+  const auto image = std::move(trial).finish(provenance).image;
+  for (const auto& [name, level] : image->features()) {
+    const metadata::SupportedFeature* known = metadata::find_feature(name);
+    if (known != nullptr && level >= known->min && level <= known->max) continue;
+    return fail(ErrorKind::kUnsupported,
+                folder + ": " + name + " " + std::to_string(level) + " was finalized, this release knows " +
+                    (known == nullptr ? std::string("no such feature")
+                                      : std::to_string(known->min) + " to " + std::to_string(known->max)));
+  }
+  return {};
+}
+
 Status Broker::open_metadata() {
   const auto settings = settings_.get();
   const config::BrokerConfig& config = settings->config;
@@ -102,6 +129,8 @@ Status Broker::open_metadata() {
   options.bytes_between_snapshots =
       static_cast<std::uint64_t>(config.metadata_log_max_record_bytes_between_snapshots);
   options.snapshot_interval_ms = config.metadata_log_max_snapshot_interval_ms;
+  TRY(check_metadata(options));
+  TRY(logs_->claim());
   TRY_ASSIGN(quorum, quorum::LocalQuorum::open(world_.fs, world_.clock, std::move(options),
                                                controller::bootstrap_records()));
   quorum_ = std::move(quorum);

@@ -66,6 +66,7 @@ class Broker final : public env::RequestHandler {
  private:
   explicit Broker(const World& world, Settings settings);
   Status open_logs();
+  Status check_metadata(const quorum::LocalOptions& options) const;
   Status open_metadata();
   Status match_folders();
   std::shared_ptr<const config::TopicConfig> config_of(const std::string& topic) const;

@@ -38,9 +38,14 @@ Status LogDirectory::claim(const std::string& cluster_id, BrokerId node_id, env:
   wanted.node_id = node_id;
   if (!wanted.directory_id) wanted.directory_id = random.uuid();
   id_ = *wanted.directory_id;
-  if (meta_ == wanted) return {};
-  TRY(store_meta_properties(fs_, path_, wanted));
-  meta_ = std::move(wanted);
+  claimed_ = std::move(wanted);
+  return {};
+}
+
+Status LogDirectory::store_claim() {
+  if (!claimed_ || meta_ == claimed_) return {};
+  TRY(store_meta_properties(fs_, path_, *claimed_));
+  meta_ = claimed_;
   return {};
 }
 

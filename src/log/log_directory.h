@@ -28,8 +28,10 @@ class LogDirectory {
 
   // Makes and locks it, reads meta.properties. Errors of kind kIo and kNotFound: it is to go offline.
   Status open();
-  // Checks and completes meta.properties. kInvalid: it is another cluster's or node's.
+  // Whether it is ours, and its id from now on; writes nothing. kInvalid: it is another cluster's or node's.
   Status claim(const std::string& cluster_id, BrokerId node_id, env::Random& random);
+  // Writes meta.properties if anything differs from what is there.
+  Status store_claim();
 
   // Reads and removes the clean-shutdown marker, reads the checkpoints. What is unreadable is told in `lines`
   // and taken as empty.
@@ -86,7 +88,7 @@ class LogDirectory {
   env::FileSystem& fs_;
   const std::string path_;
   std::unique_ptr<env::FileLock> lock_;
-  std::optional<MetaProperties> meta_;
+  std::optional<MetaProperties> meta_, claimed_;  // as it is there, as it shall be
   Uuid id_;
   bool was_clean_ = false;
   bool checkpoints_whole_ = true;

@@ -56,17 +56,23 @@ Status LogManager::State::choose_identity() {
   std::vector<Uuid> ids;
   for (const auto& directory : directories) {
     if (!directory->online()) continue;
-    if (Status claimed = directory->claim(cluster_id, node_id, world.random); !claimed) {
-      if (!is_disk_trouble(claimed.error())) return claimed;
-      offline(*directory, claimed.error().message);
-      continue;
-    }
+    TRY(directory->claim(cluster_id, node_id, world.random));
     if (std::ranges::find(ids, directory->id()) != ids.end())
       return fail(ErrorKind::kInvalid,
                   directory->path() + "/" + kMetaPropertiesName +
                       ": directory.id: expected one of its own, found that of another directory: " +
                       directory->id().to_string());
     ids.push_back(directory->id());
+  }
+  return {};
+}
+
+Status LogManager::claim() {
+  for (const auto& directory : state_->directories) {
+    if (!directory->online()) continue;
+    const Status claimed = directory->store_claim();
+    if (!claimed && !is_disk_trouble(claimed.error())) return claimed;
+    if (!claimed) state_->offline(*directory, claimed.error().message);
   }
   return {};
 }

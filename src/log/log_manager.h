@@ -98,12 +98,15 @@ struct LoadReport {
 class LogManager {
  public:
   // Creates missing directories, locks them, checks meta.properties against the options (another cluster,
-  // another node, a newer version: kInvalid or kUnsupported, naming file, expected, found), completes or
-  // writes it. A directory that cannot be used is offline; with none left, its error.
+  // another node, a newer version: kInvalid or kUnsupported, naming file, expected, found). No file of a
+  // directory is changed yet. A directory that cannot be used is offline; with none left, its error.
   static Result<std::unique_ptr<LogManager>> open(const LogWorld& world, LogManagerOptions options);
   ~LogManager();
 
-  // Opens every partition. Once, before anything below. Runs on this thread.
+  // Completes or writes meta.properties: from here on the directories are ours.
+  Status claim();
+  // Opens every partition, after a claim() if there was none. Once, before anything below. Runs on this
+  // thread.
   Result<LoadReport> load();
 
   const std::string& cluster_id() const;

@@ -16,6 +16,7 @@ constexpr std::string_view kRemoteCache = "remote-log-index-cache";  // of tiere
 }  // namespace
 
 Result<LoadReport> LogManager::load() {
+  TRY(claim());
   LoadReport report;
   for (const auto& directory : state_->directories) {
     if (!directory->online()) continue;

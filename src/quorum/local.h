@@ -58,6 +58,11 @@ struct LocalReport {
 
 class LocalQuorum : public Quorum {
  public:
+  // Shows everything that a start would replay (of a log without records: those of bootstrap.checkpoint) and
+  // changes nothing, so that a start can be refused before it has done anything. The visitor's error, or
+  // what open() would refuse: damage in the middle, other voters.
+  static Status inspect(env::FileSystem& files, const env::Clock& clock, LocalOptions options,
+                        const ReplayVisitor& visitor);
   // Opens the log, or makes it with `bootstrap` records (a fresh cluster's features) as its first ones.
   // kCorrupt: a log that lost more than a tail; kUnsupported: a voter set that is not this node alone.
   static Result<std::unique_ptr<LocalQuorum>> open(env::FileSystem& files, const env::Clock& clock,

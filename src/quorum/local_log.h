@@ -1,5 +1,6 @@
 // The one process behind local.h: the metadata log in its folder, its snapshots and quorum-state. Opening is
-// in local_open.cc, the log in local.cc, snapshots in local_snapshots.cc. For src/quorum alone. One thread.
+// in local_inspect.cc and local_open.cc, the log in local.cc, snapshots in local_snapshots.cc. For src/quorum
+// alone. One thread.
 #pragma once
 
 #include <memory>
@@ -30,6 +31,8 @@ class LocalQuorumLog final : public LocalQuorum {
         context_{&files, &cache_},
         config_(std::move(config)) {}
 
+  // --- looking only, on an object that is thrown away then
+  Status inspect(const ReplayVisitor& visitor);
   // --- opening, in this order
   Status open_files();
   Status take_leadership();
@@ -51,6 +54,7 @@ class LocalQuorumLog final : public LocalQuorum {
   Status close() override { return log_->close(); }
 
  private:
+  Result<Offset> inspect_snapshot(const ReplayVisitor& visitor);
   Status choose_snapshot();
   Status open_log();
   Status survey();

@@ -13,23 +13,28 @@ constexpr std::size_t kWindow = 1u << 20;
 // A file in windows, so that a long segment does not need its size in memory.
 class SegmentScan {
  public:
-  SegmentScan(const std::string& path, const env::File& file, std::uint64_t size, Offset checked_from)
-      : path_(path), file_(file), size_(size), checked_from_(checked_from) {}
+  SegmentScan(const std::string& path, const env::File& file, std::uint64_t size, Offset checked_from,
+              const Walk* walk)
+      : path_(path), file_(file), size_(size), checked_from_(checked_from), walk_(walk) {}
 
   // Walks to the end or to the first thing that is no valid batch, and judges that.
   Status run() {
     while (position_ < size_) {
       TRY(load(kWindow));
       const std::uint64_t before = position_;
-      if (!walk_window()) return judge();
+      TRY_ASSIGN(good, walk_window());
+      if (!good) return judge();
       if (position_ != before) continue;
       if (window_.size() == size_ - position_) return judge();  // a batch that ends behind the file
       TRY(load(window_.size() * 2));
-      if (!walk_window()) return judge();
+      TRY_ASSIGN(still_good, walk_window());
+      if (!still_good) return judge();
       if (position_ == before && window_.size() >= kMostForOneBatch) return judge();
     }
     return {};
   }
+
+  bool torn() const { return position_ < size_; }
 
  private:
   static constexpr std::size_t kMostForOneBatch = 256u << 20;
@@ -42,7 +47,7 @@ class SegmentScan {
   }
 
   // False at something that is no valid batch; position_ stands on it.
-  bool walk_window() {
+  Result<bool> walk_window() {
     record::BatchIterator batches(window_);
     std::size_t good = 0;
     while (const auto batch = batches.next()) {
@@ -51,6 +56,8 @@ class SegmentScan {
         position_ += good;
         return false;
       }
+      if (walk_ != nullptr && header.last_offset >= checked_from_)
+        TRY(walk_batches(ByteView(window_).subspan(good, batches.position() - good), *walk_));
       next_ = header.next_offset();
       good = batches.position();
     }
@@ -74,6 +81,7 @@ class SegmentScan {
   const env::File& file_;
   const std::uint64_t size_;
   const Offset checked_from_;
+  const Walk* const walk_;
   std::uint64_t position_ = 0;
   Offset next_{0};
   Bytes window_;
@@ -81,14 +89,18 @@ class SegmentScan {
 
 }  // namespace
 
-Status refuse_damaged_segments(env::FileSystem& files, const std::string& folder, Offset checked_from) {
+Status refuse_damaged_segments(env::FileSystem& files, const std::string& folder, Offset checked_from,
+                               const Walk* walk) {
   TRY_ASSIGN(entries, files.list(folder));
+  std::ranges::sort(entries, {}, &env::DirEntry::name);
   for (const env::DirEntry& entry : entries) {
     if (!entry.name.ends_with(".log")) continue;
     const std::string path = folder + "/" + entry.name;
     TRY_ASSIGN(file, files.open(path, env::OpenMode::kRead));
     TRY_ASSIGN(size, file->size());
-    TRY(SegmentScan(path, *file, size, checked_from).run());
+    SegmentScan scan(path, *file, size, checked_from, walk);
+    TRY(scan.run());
+    if (scan.torn()) walk = nullptr;  // nothing behind it stays
   }
   return {};
 }

@@ -16,15 +16,25 @@ class DataDirTest(unittest.TestCase):
 
     def refused(self, broker, *expected):
         """Does not start: one message, exit 1, and the directory's files are as before."""
-        before = {p: p.read_bytes() for p in broker.folder.rglob("*") if p.is_file() and p.name != "server.properties"}
+        before = self.contents(broker.folder)
         code, said = broker.run()
         self.assertEqual(code, 1, said)
         errors = [l for l in said.splitlines() if "ERROR" in l]
         self.assertEqual(len(errors), 1, said)
         for part in expected:
             self.assertIn(str(part), errors[0])
-        after = {p: p.read_bytes() for p in broker.folder.rglob("*") if p.is_file() and p.name != "server.properties"}
-        self.assertEqual({p: c for p, c in after.items() if before.get(p) == c}, before, "the refused start changed files")
+        self.unchanged(broker.folder, before)
+        return errors[0]
+
+    @staticmethod
+    def contents(folder):
+        """Of every file of the directories; a lock may stay behind, it is the process's."""
+        return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and p.name not in ("server.properties", ".lock")}
+
+    def unchanged(self, folder, before):
+        after = self.contents(folder)
+        different = sorted(str(p) for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+        self.assertEqual(different, [], "the refused start changed files")
 
     def served(self, broker, topic, values, start=0):
         with wire.Client(broker.port) as client:
@@ -59,6 +69,18 @@ class Foreign(DataDirTest):
         self.assertEqual(broker.stop(), 0)
         self.edit(broker.folder / "two", "cluster.id=.*", "cluster.id=AAAAAAAAAAAAAAAAAAAAAA")
         self.refused(broker, broker.folder / "two/meta.properties", "cluster.id", "AAAAAAAAAAAAAAAAAAAAAA", "expected", "found")
+
+    def test_of_another_cluster_beside_a_fresh_and_an_old_one(self):
+        """Nothing is formatted, and nothing brought up to date, before all have been looked at."""
+        broker = self.made()
+        broker.properties["log.dirs"] = f"{broker.folder}/old,{broker.folder}/two,{broker.folder}/fresh"
+        broker.start()
+        self.assertEqual(broker.stop(), 0)
+        shutil.rmtree(broker.folder / "fresh")
+        self.edit(broker.folder / "old", "node.id=", "broker.id=")
+        self.edit(broker.folder / "old", "version=1", "version=0")
+        self.edit(broker.folder / "two", "cluster.id=.*", "cluster.id=AAAAAAAAAAAAAAAAAAAAAA")
+        self.refused(broker, broker.folder / "two/meta.properties", "cluster.id")
 
     def test_of_another_node(self):
         broker = self.made()
@@ -108,9 +130,11 @@ class Foreign(DataDirTest):
         with Moldau() as first:
             values = self.filled(first)
             second = Moldau(first.folder, free_port())
-            second.properties["log.dirs"] = first.properties["log.dirs"]
+            second.properties["log.dirs"] = f"{first.folder}/fresh,{first.properties['log.dirs']}"
+            before = self.contents(first.folder)
             code, said = second.run(text=second._file())
             self.assertEqual(code, 1)
+            self.unchanged(first.folder, before)
             [error] = [l for l in said.splitlines() if "ERROR" in l]
             for part in (first.folder / "data/.lock", "no other process", "log.dirs", first.folder / "server.properties"):
                 self.assertIn(str(part), error)

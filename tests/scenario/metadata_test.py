@@ -8,7 +8,7 @@ import kafka_wire as wire
 from data_dirs_test import DataDirTest
 from scenario import partition_folder
 
-FEATURE_LEVEL, TOPIC = 12, 2  # types of metadata records
+FEATURE_LEVEL, TOPIC, REMOVE_TOPIC = 12, 2, 9  # types of metadata records
 
 
 class MetadataTest(DataDirTest):
@@ -36,32 +36,62 @@ class Newer(MetadataTest):
         path.write_bytes(data + made)
         return bytes(made)
 
-    def refused_unharmed(self, broker, *expected):
-        """Does not start: one message, exit 1; partitions are untouched, no metadata record is gone."""
-        partition = partition_folder(broker.folder / "data", "t") / "00000000000000000000.log"
-        before = partition.read_bytes(), self.log(broker).read_bytes()
-        code, said = broker.run()
-        self.assertEqual(code, 1, said)
-        [error] = [l for l in said.splitlines() if "ERROR" in l]
-        for part in expected:
-            self.assertIn(part, error)
-        self.assertEqual(partition.read_bytes(), before[0])
-        self.assertEqual(self.log(broker).read_bytes()[:len(before[1])], before[1])
+    def refused_as_newer(self, broker, *expected):
+        """Says which directory, what was found and what is the newest that is known; without its being a torn tail, or a directory
+        that has never been used, or both, changing anything."""
+        folder = self.log(broker).parent
+        self.refused(broker, f"{folder}: ", *expected)
+        good = self.log(broker).read_bytes()
+        self.log(broker).write_bytes(good + good[:70])  # what looks like a tail that was never finished stays, too
+        broker.properties["log.dirs"] = f"{broker.folder}/data,{broker.folder}/fresh"
+        self.refused(broker, f"{folder}: ", *expected)
 
     def test_metadata_version(self):
         broker, _ = self.stopped()
         self.append(broker, FEATURE_LEVEL, 0, b"\x11metadata.version" + struct.pack(">h", 99) + b"\0")
-        self.refused_unharmed(broker, "metadata.version 99", "this release knows up to")
+        self.refused_as_newer(broker, "metadata.version 99 was finalized", "this release knows up to 30 (4.3-IV0)")
+
+    def test_metadata_version_of_a_directory_after_a_kill(self):
+        broker, _ = self.stopped(clean=False)
+        self.append(broker, FEATURE_LEVEL, 0, b"\x11metadata.version" + struct.pack(">h", 99) + b"\0")
+        self.refused_as_newer(broker, "metadata.version 99 was finalized", "this release knows up to 30 (4.3-IV0)")
+
+    def test_metadata_version_of_a_formatted_directory(self):
+        """No log yet, only what its cluster shall begin with."""
+        broker, _ = self.stopped()
+        self.append(broker, FEATURE_LEVEL, 0, b"\x11metadata.version" + struct.pack(">h", 99) + b"\0")
+        bootstrap = broker.folder / "data/bootstrap.checkpoint"
+        self.assertTrue(bootstrap.exists())
+        data = bootstrap.read_bytes()
+        bootstrap.write_bytes(data.replace(b"metadata.version\x00\x1e", b"metadata.version\x00\x63"))
+        self.assertNotEqual(bootstrap.read_bytes(), data)
+        bootstrap.write_bytes(b"".join(self.resealed(one) for _, _, one in wire.batches(bootstrap.read_bytes())))
+        shutil.rmtree(self.log(broker).parent)
+        self.refused(broker, broker.folder / "data", "metadata.version 99 was finalized", "this release knows up to 30 (4.3-IV0)")
+
+    @staticmethod
+    def resealed(batch):
+        return batch[:17] + struct.pack(">I", wire.crc32c(batch[21:])) + batch[21:]
+
+    def test_level_of_a_feature(self):
+        broker, _ = self.stopped()
+        self.append(broker, FEATURE_LEVEL, 0, b"\x14transaction.version" + struct.pack(">h", 9) + b"\0")
+        self.refused_as_newer(broker, "transaction.version 9 was finalized", "this release knows 0 to 2")
 
     def test_unknown_feature(self):
         broker, _ = self.stopped()
         self.append(broker, FEATURE_LEVEL, 0, b"\x0bflux.level" + struct.pack(">h", 1) + b"\0")
-        self.refused_unharmed(broker, "flux.level")
+        self.refused_as_newer(broker, "flux.level 1 was finalized", "this release knows no such feature")
 
     def test_version_of_a_record(self):
         broker, _ = self.stopped()
         self.append(broker, TOPIC, 9, b"\x04new" + bytes(15) + b"\x01\0")
-        self.refused_unharmed(broker, "TopicRecord of version 9")
+        self.refused_as_newer(broker, "TopicRecord of version 9", "this release knows 0 to 0")
+
+    def test_a_record_that_contradicts_the_others(self):
+        broker, _ = self.stopped()
+        self.append(broker, REMOVE_TOPIC, 0, bytes(15) + b"\x09\0")
+        self.refused(broker, self.log(broker).parent)
 
     def test_unknown_record_is_kept(self):
         broker, values = self.stopped()
