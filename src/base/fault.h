@@ -30,6 +30,7 @@ enum class Fault : std::uint8_t {
   kDeleteTooMuch,         // log: retention and DeleteRecords take one segment more
   kCloseLosesTail,        // log: a clean stop does not sync
   kTrustOtherBoot,        // log: recovery believes what was written before the power went
+  kForgetColdRead,        // broker: a request does not go on when what it needs has been read in
   kCount,
 };
 

@@ -18,6 +18,7 @@ enum class ErrorKind : std::uint8_t {
   kInvalid,      // a value outside its range: configuration, arguments
   kUnsupported,  // well-formed, of a version or kind that is not known here
   kBusy,         // held by somebody else: a locked directory, a used port
+  kWouldBlock,   // a disk would have to be waited for, and the caller had no time (env::Haste)
 };
 
 // `message` says what was expected, what was found, and where, as one line without a final full stop.

@@ -5,7 +5,7 @@
 namespace moldau::broker {
 namespace {
 
-void read_one(FetchPart& part, const FetchLimits& limits, FetchRound& round) {
+void read_one(FetchPart& part, const FetchLimits& limits, env::Haste* haste, FetchRound& round) {
   if (part.partition == nullptr) {
     part.read.error = part.unresolved;
     round.answer_now = true;
@@ -20,6 +20,7 @@ void read_one(FetchPart& part, const FetchLimits& limits, FetchRound& round) {
       .max_bytes = std::min(wanted, left),
       .min_one = limits.min_one && round.bytes == 0,
       .isolation = limits.isolation,
+      .haste = haste,
   };
   part.read = part.partition->with([&](replica::Partition& p) { return p.read(options); });
   part.converted.clear();
@@ -32,9 +33,9 @@ void read_one(FetchPart& part, const FetchLimits& limits, FetchRound& round) {
 
 }  // namespace
 
-FetchRound read_all(std::vector<FetchPart>& parts, const FetchLimits& limits) {
+FetchRound read_all(std::vector<FetchPart>& parts, const FetchLimits& limits, env::Haste* haste) {
   FetchRound round;
-  for (FetchPart& part : parts) read_one(part, limits, round);
+  for (FetchPart& part : parts) read_one(part, limits, haste, round);
   return round;
 }
 

@@ -33,6 +33,7 @@ struct FetchRound {
   bool answer_now = false;  // an error, a diverging epoch: not to be held back
 };
 
-FetchRound read_all(std::vector<FetchPart>& parts, const FetchLimits& limits);
+// With `haste`: where it says that something is missing afterwards, the round does not count.
+FetchRound read_all(std::vector<FetchPart>& parts, const FetchLimits& limits, env::Haste* haste);
 
 }  // namespace moldau::broker

@@ -28,6 +28,7 @@ void Metrics::visit(const std::function<void(std::string_view, std::string_view,
   topics("InvalidOffsetOrSequenceRecordsPerSec", invalid_sequence);
   topics("NoKeyCompactedTopicRecordsPerSec", no_key_compacted);
   count("kafka.server:type=FetchSessionCache,name=IncrementalFetchSessionEvictionsPerSec", sessions_evicted);
+  count("moldau.server:type=ColdReads,name=DeferredRequestsPerSec", cold_lookups);
   const std::string purgatory =
       "kafka.server:type=DelayedOperationPurgatory,name=NumDelayedOperations,delayedOperation=";
   each(purgatory + "Fetch", "Value", waiting_fetches.value());

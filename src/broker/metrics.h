@@ -52,6 +52,7 @@ struct Metrics {
   Counter invalid_crc, invalid_magic, invalid_sequence, no_key_compacted;
   Counter malformed_requests;
   Counter sessions_evicted;
+  Counter cold_lookups;  // times that a request went on only when parts of files had been read in
   Gauge waiting_fetches, waiting_produces, connections;
 
   // Every figure with its MBean name and its attribute ("Count" or "Value"), in no particular order.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -14,14 +15,19 @@
 
 namespace moldau::env {
 
-// An open file. Any number of threads may read; one at a time writes (the owner sees to that).
-// The file stays readable through this handle after remove() or rename() of its path.
-class File {
+// An open file, held by shared_ptr. Any number of threads may read; one at a time writes (the owner sees to
+// that). The file stays readable through this handle after remove() or rename() of its path.
+class File : public std::enable_shared_from_this<File> {
  public:
   virtual ~File() = default;
 
   // Fills `out` from `position`; returns the bytes read, fewer than asked only at the end of the file.
   virtual Result<std::size_t> read_at(std::uint64_t position, MutableBytes out) const = 0;
+  // The same for who must not wait for a disk: kWouldBlock where not all of it is in memory. A file that
+  // cannot tell reads, and takes its time.
+  virtual Result<std::size_t> read_cached(std::uint64_t position, MutableBytes out) const {
+    return read_at(position, out);
+  }
   // Writes all pieces, one behind the other, from `position` on (one pwritev where possible). On an error an
   // unknown prefix may have been written: the caller truncates back.
   virtual Status write_at(std::uint64_t position, std::span<const ByteView> pieces) = 0;
@@ -33,6 +39,41 @@ class File {
 
   Status write_at(std::uint64_t position, ByteView piece) { return write_at(position, {&piece, 1}); }
 };
+
+// A part of a file that somebody needs in memory.
+struct FilePart {
+  std::shared_ptr<const File> file;
+  std::uint64_t position = 0;
+  std::uint64_t length = 0;
+};
+
+// A reader who must not wait for a disk gives one of these to what reads for him: where something is not in
+// memory the read fails with kWouldBlock and says here what to read in, elsewhere, before it is tried again.
+// One thread.
+class Haste {
+ public:
+  Result<std::size_t> read(const File& file, std::uint64_t position, MutableBytes out);
+  // Of the part missed last more will be needed: `length` bytes, all in all.
+  void expect(std::uint64_t length) {
+    if (!missing_.empty()) missing_.back().length = length;
+  }
+  bool full() const { return missing_.size() >= kMost; }  // what is missing besides is not noted
+  const std::vector<FilePart>& missing() const { return missing_; }
+  std::vector<FilePart> take() { return std::exchange(missing_, {}); }
+
+ private:
+  static constexpr std::size_t kMost = 64;  // each keeps a file open
+  std::vector<FilePart> missing_;
+};
+
+// As File::read_at; with `haste`, without waiting.
+inline Result<std::size_t> read(const File& file, std::uint64_t position, MutableBytes out, Haste* haste) {
+  return haste != nullptr ? haste->read(file, position, out) : file.read_at(position, out);
+}
+
+// Reads and throws away, so that it is in memory then. Returns how many bytes: fewer at the end of the file,
+// and on an error, which whoever reads again will meet.
+std::uint64_t read_through(const File& file, std::uint64_t position, std::uint64_t length);
 
 enum class OpenMode : std::uint8_t {
   kRead,       // must exist
@@ -78,7 +119,7 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 
   // The whole file. kInvalid if it is longer than `limit` bytes.
-  Result<Bytes> read_file(const std::string& path, std::uint64_t limit = 64u << 20);
+  Result<Bytes> read_file(const std::string& path, std::uint64_t limit = 64u << 20, Haste* haste = nullptr);
   // Replaces `path` in one step: writes `path`.tmp, syncs it, renames, syncs the folder (Kafka's checkpoint
   // files).
   Status replace_file(const std::string& path, ByteView content);

@@ -14,8 +14,9 @@
 //
 // A plain machine without threads: one thread at a time, the owner sees to that (env::Serial around the
 // partition). Nothing here blocks on a sync: prepare_flush() says what to sync, anybody does it anywhere,
-// complete_flush() takes note. File removals are handed out by take_removals(). Reads of cold files may
-// block: the slice that read() returns is not touched here, its bytes are the shell's affair.
+// complete_flush() takes note. File removals are handed out by take_removals(). Looking up may need a disk:
+// who must not wait for it gives an env::Haste. The slice that read() returns is not touched here, its bytes
+// are the shell's affair.
 #pragma once
 
 #include <array>
@@ -95,19 +96,23 @@ class Log {
   const LogConfig& config() const;
 
   // --- reading ---------------------------------------------------------------------------------------------
+  // With `haste`: kWouldBlock, nothing has changed, and `haste` says what to read in before it is tried
+  // again.
 
   // Batches from the one that holds `from`, below `upper_bound`, at most `max_bytes`, cut at a batch's end;
   // with `min_one` the first batch comes whole however large it is. At the end or at `upper_bound` the slice
   // is empty. OFFSET_OUT_OF_RANGE below start_offset() or above end_offset(). Copies nothing; never goes
   // beyond one segment.
-  Result<ReadInfo> read(Offset from, std::uint64_t max_bytes, Offset upper_bound, bool min_one);
+  Result<ReadInfo> read(Offset from, std::uint64_t max_bytes, Offset upper_bound, bool min_one,
+                        env::Haste* haste = nullptr);
 
   // What a read_committed reader of [from, upper) must hide: Fetch's aborted_transactions (KIP-98).
-  Result<std::vector<AbortedTransaction>> aborted_transactions(Offset from, Offset upper);
+  Result<std::vector<AbortedTransaction>> aborted_transactions(Offset from, Offset upper,
+                                                               env::Haste* haste = nullptr);
 
   // ListOffsets: the first record with a timestamp of at least `timestamp`, or the special values of
   // log_types.h. nullopt where Kafka answers "no such offset".
-  Result<std::optional<TimestampOffset>> lookup(std::int64_t timestamp);
+  Result<std::optional<TimestampOffset>> lookup(std::int64_t timestamp, env::Haste* haste = nullptr);
   // ListOffsets v0: at most `max_count` segment starts written before `timestamp`, newest first.
   Result<std::vector<Offset>> offsets_before(std::int64_t timestamp, std::size_t max_count,
                                              std::int64_t now_ms);

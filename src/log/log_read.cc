@@ -23,8 +23,9 @@ namespace {
 // One read in one segment.
 class Reader {
  public:
-  Reader(LogState& state, std::size_t index)
+  Reader(LogState& state, std::size_t index, env::Haste* haste)
       : state_(state),
+        haste_(haste),
         segment_(state.segments[index]),
         last_(index + 1 == state.segments.size()),
         segment_end_(last_ ? state.end : state.segments[index + 1].base()) {}
@@ -35,7 +36,7 @@ class Reader {
       if (offset >= state_.end) return std::nullopt;
       if (const auto known = state_.tail.position_of(offset)) return *known;
     }
-    TRY_ASSIGN(located, segment_.locate(state_.home(), offset, &broken_));
+    TRY_ASSIGN(located, segment_.locate(state_.home(haste_), offset, &broken_));
     if (!located) return std::nullopt;
     first_size_ = static_cast<std::uint32_t>(located->header.size);
     return located->position;
@@ -75,7 +76,7 @@ class Reader {
         return {};
       }
     }
-    TRY_ASSIGN(boundary, segment_.boundary(state_.home(), reach));
+    TRY_ASSIGN(boundary, segment_.boundary(state_.home(haste_), reach));
     if (boundary && boundary->position > position) {
       limit = boundary->position, bound = boundary->last_offset;
       return {};
@@ -91,7 +92,7 @@ class Reader {
       return {};
     }
     TRY_ASSIGN(file, segment_.file(state_.home()));
-    HeaderScanner scanner(*file, position, limit);
+    HeaderScanner scanner(*file, position, limit, haste_);
     std::uint32_t good = position;
     for (;;) {
       TRY_ASSIGN(header, scanner.next());
@@ -108,6 +109,7 @@ class Reader {
   }
 
   LogState& state_;
+  env::Haste* const haste_;
   Segment& segment_;
   const bool last_;
   const Offset segment_end_;
@@ -117,7 +119,8 @@ class Reader {
 
 }  // namespace
 
-Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bound, bool min_one) {
+Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bound, bool min_one,
+                           env::Haste* haste) {
   TRY(state_->ensure_loaded());
   ReadInfo out;
   out.log_start_offset = state_->start;
@@ -132,7 +135,7 @@ Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bo
   const std::size_t first = state_->segment_of(fault_is(Fault::kEdgeOffByOne) ? from + 1 : from);
   for (std::size_t i = first; i < state_->segments.size(); ++i) {
     if (state_->segments[i].base() >= upper) break;
-    Reader reader(*state_, i);
+    Reader reader(*state_, i, haste);
     TRY_ASSIGN(position, reader.find(from));
     if (!reader.broken().empty()) {
       state_->note_once(reader.broken());
@@ -148,11 +151,12 @@ Result<ReadInfo> Log::read(Offset from, std::uint64_t max_bytes, Offset upper_bo
 
 // Kafka looks from the segment of `from` on and stops where an entry's last stable offset shows that no later
 // transaction can reach back below `upper`.
-Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, Offset upper) {
+Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, Offset upper,
+                                                                  env::Haste* haste) {
   TRY(state_->ensure_loaded());
   std::vector<AbortedTransaction> result;
   for (std::size_t i = state_->segment_of(from); i < state_->segments.size(); ++i) {
-    TRY_ASSIGN(entries, state_->segments[i].aborted(state_->home()));
+    TRY_ASSIGN(entries, state_->segments[i].aborted(state_->home(haste)));
     for (const AbortedEntry& entry : *entries) {
       if (entry.last_offset >= from && entry.first_offset < upper)
         result.push_back({entry.producer, entry.first_offset});
@@ -162,7 +166,7 @@ Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset from, O
   return result;
 }
 
-Result<std::optional<TimestampOffset>> Log::lookup(std::int64_t timestamp) {
+Result<std::optional<TimestampOffset>> Log::lookup(std::int64_t timestamp, env::Haste* haste) {
   LogState& s = *state_;
   TRY(s.ensure_loaded());
   const auto latest = s.epochs.latest();
@@ -180,21 +184,34 @@ Result<std::optional<TimestampOffset>> Log::lookup(std::int64_t timestamp) {
     default:
       break;
   }
+  const Home home = s.home(haste);
+  // Where one segment's largest timestamp is not in memory, the next ones' will not be either: all are asked
+  // for at once.
+  std::optional<Error> cold;
+  const auto may_wait = [&](const Error& error) {
+    if (error.kind != ErrorKind::kWouldBlock || haste->full()) return false;
+    cold = error;
+    return true;
+  };
   if (timestamp == kMaxTimestamp) {
     std::size_t best = 0;
     std::int64_t largest = -1;
     for (std::size_t i = 0; i < s.segments.size(); ++i) {
-      TRY_ASSIGN(slot, s.segments[i].max_timestamp(s.home()));
-      if (slot.timestamp > largest) largest = slot.timestamp, best = i;
+      const auto slot = s.segments[i].max_timestamp(home);
+      if (!slot && !may_wait(slot.error())) return std::unexpected(slot.error());
+      if (slot && slot->timestamp > largest) largest = slot->timestamp, best = i;
     }
-    return s.segments[best].find_max_timestamp(s.home());
+    if (cold) return std::unexpected(*std::move(cold));
+    return s.segments[best].find_max_timestamp(home);
   }
   for (Segment& segment : s.segments) {
-    TRY_ASSIGN(largest, segment.largest_timestamp(s.home()));
-    if (largest < timestamp) continue;
-    TRY_ASSIGN(found, segment.find_timestamp(s.home(), timestamp, s.start));
+    const auto largest = segment.largest_timestamp(home);
+    if (!largest && !may_wait(largest.error())) return std::unexpected(largest.error());
+    if (cold || *largest < timestamp) continue;
+    TRY_ASSIGN(found, segment.find_timestamp(home, timestamp, s.start));
     if (found) return found;  // else its late records all lie below the start
   }
+  if (cold) return std::unexpected(*std::move(cold));
   return std::nullopt;
 }
 

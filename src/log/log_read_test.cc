@@ -123,5 +123,128 @@ TEST_F(LogTest, MarkersOfFencedCoordinatorsAreRefused) {
       ErrorCode::kInvalidTxnState);
 }
 
+// ---- who must not wait for a disk
+// -----------------------------------------------------------------------------------------------------
+
+struct ColdLogTest : LogTest {
+  static constexpr std::int64_t kRecords = 60;
+
+  // Three segments; a transaction aborted in the second.
+  void fill() {
+    config->index_interval_bytes = 100;
+    for (std::int64_t at = 0; at < kRecords;) {
+      if (at % 20 == 0 && at > 0) ASSERT_TRUE(log->roll(kNow));
+      if (at == 30) {
+        append(make_batch({.producer = ProducerId{1}, .transactional = true}));
+        append(make_marker(ProducerId{1}, 0, false), {.origin = AppendOrigin::kCoordinator});
+        at += 2;
+      } else {
+        append(make_batch({.count = 2, .timestamp = 1000 + 10 * at, .value_bytes = 3000}));
+        at += 2;
+      }
+    }
+  }
+  void restart_cleanly() {
+    ASSERT_TRUE(log->close());
+    reopen({.clean_shutdown = true, .recovery_point = Offset{kRecords}, .recovery_point_known = true});
+    ASSERT_TRUE(log->look());
+  }
+
+  // Asks as a request does: what is missing is read in, and then it asks again.
+  template <typename Ask>
+  auto hastily(Ask ask) {
+    for (rounds = 0;; ++rounds) {
+      env::Haste haste;
+      auto got = ask(&haste);
+      if (got || got.error().kind != ErrorKind::kWouldBlock || rounds == 50) {
+        EXPECT_TRUE(haste.missing().empty());
+        return got;
+      }
+      EXPECT_FALSE(haste.missing().empty());
+      for (const env::FilePart& part : haste.take()) {
+        EXPECT_GT(part.length, 0u);
+        env::read_through(*part.file, part.position, part.length);
+      }
+    }
+  }
+  void expect_same_answers() {
+    const auto start = [](const Result<ReadInfo>& read) {
+      return read ? std::tuple(read->error, read->slice.position, read->slice.length, read->end_bound)
+                  : std::tuple(ErrorCode::kUnknownServerError, std::uint64_t{0}, std::uint64_t{0}, kNoOffset);
+    };
+    for (std::int64_t from = 0; from <= kRecords; from += 7) {
+      for (const std::uint64_t most : {1u, 8000u, 1u << 20}) {
+        const auto read = [&](env::Haste* haste) {
+          return log->read(Offset{from}, most, Offset{kRecords - 3}, true, haste);
+        };
+        disk.forget_cache();
+        const auto hasty = hastily(read);
+        EXPECT_EQ(start(hasty), start(read(nullptr))) << from << " " << most;
+      }
+      disk.forget_cache();
+      const auto at = [&](env::Haste* haste) { return log->lookup(1000 + 10 * from, haste); };
+      const auto hasty = hastily(at);
+      EXPECT_EQ(hasty, at(nullptr)) << from;
+    }
+    for (const std::int64_t named : {kMaxTimestamp, kEarliestTimestamp, kLatestTimestamp}) {
+      disk.forget_cache();
+      const auto hasty = hastily([&](env::Haste* haste) { return log->lookup(named, haste); });
+      EXPECT_EQ(hasty, log->lookup(named)) << named;
+    }
+  }
+
+  int rounds = 0;  // of the last one asked hastily
+};
+
+TEST_F(ColdLogTest, HearsWhatIsMissingAndFindsTheSame) {
+  fill();
+  restart_cleanly();
+  const auto would_block = disk.counters().would_block;
+  expect_same_answers();
+  EXPECT_GT(disk.counters().would_block, would_block + 30);
+  disk.forget_cache();
+  const auto read = [&](env::Haste* haste) { return log->read(Offset{5}, 1, Offset{kRecords}, true, haste); };
+  ASSERT_TRUE(hastily(read));
+  EXPECT_EQ(rounds, 1);
+  ASSERT_TRUE(hastily(read));
+  EXPECT_EQ(rounds, 0) << "all of it is in memory now";
+}
+
+TEST_F(ColdLogTest, AsksForAllTimesAtOnce) {
+  fill();
+  restart_cleanly();
+  disk.forget_cache();
+  env::Haste haste;
+  ASSERT_EQ(log->lookup(kMaxTimestamp, &haste).error().kind, ErrorKind::kWouldBlock);
+  EXPECT_EQ(haste.missing().size(), 2u) << "of the last one it was known already";
+}
+
+TEST_F(ColdLogTest, AbortedTransactionsAreReadIn) {
+  fill();
+  restart_cleanly();
+  disk.forget_cache();
+  const auto found = hastily(
+      [&](env::Haste* haste) { return log->aborted_transactions(Offset{0}, Offset{kRecords}, haste); });
+  ASSERT_TRUE(found);
+  EXPECT_EQ(*found, (std::vector<AbortedTransaction>{{ProducerId{1}, Offset{30}}}));
+  EXPECT_EQ(rounds, 1);
+}
+
+TEST_F(ColdLogTest, AnIndexIsBuiltAnewInOneRound) {
+  fill();
+  ASSERT_TRUE(log->close());
+  for (const char* base : {"00000000000000000000", "00000000000000000020"})
+    ASSERT_TRUE(disk.remove(std::string(kFolder) + "/" + base + ".index"));
+  reopen({.clean_shutdown = true, .recovery_point = Offset{kRecords}, .recovery_point_known = true});
+  ASSERT_TRUE(log->look());
+  disk.forget_cache();
+  const auto found =
+      hastily([&](env::Haste* haste) { return log->read(Offset{25}, 1, Offset{kRecords}, true, haste); });
+  ASSERT_TRUE(found);
+  EXPECT_GT(found->slice.length, 0u);
+  EXPECT_EQ(rounds, 1) << "all of the segment was asked for at once";
+  expect_same_answers();
+}
+
 }  // namespace
 }  // namespace moldau::log

@@ -58,7 +58,9 @@ class LogState {
   LogState(const LogContext& c, std::string f, std::shared_ptr<const LogConfig> cfg)
       : context(c), folder(std::move(f)), config(std::move(cfg)) {}
 
-  Home home() { return {context, folder, config->index_interval_bytes, report.get()}; }
+  Home home(env::Haste* haste = nullptr) {
+    return {context, folder, config->index_interval_bytes, report.get(), haste};
+  }
   Segment& active() { return segments.back(); }
   std::size_t segment_of(Offset offset) const;  // the last one whose base is not above; 0 if none
   void note_once(const std::string& line);

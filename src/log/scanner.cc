@@ -13,7 +13,7 @@ constexpr std::string_view kCut = "a batch that is longer than what is left of t
 // Makes the bytes at next_ the first of the buffer.
 Status HeaderScanner::fill() {
   const std::size_t wanted = std::min<std::uint64_t>(buffer_.size(), end_ - next_);
-  TRY_ASSIGN(got, file_.read_at(next_, MutableBytes(buffer_).first(wanted)));
+  TRY_ASSIGN(got, env::read(file_, next_, MutableBytes(buffer_).first(wanted), haste_));
   buffer_at_ = next_;
   buffer_size_ = got;
   return {};

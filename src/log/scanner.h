@@ -18,8 +18,9 @@ namespace moldau::log {
 
 class HeaderScanner {
  public:
-  HeaderScanner(const env::File& file, std::uint64_t from, std::uint64_t end)
-      : file_(file), next_(from), end_(end) {}
+  // With `haste`: where something is not in memory, next() fails with kWouldBlock.
+  HeaderScanner(const env::File& file, std::uint64_t from, std::uint64_t end, env::Haste* haste = nullptr)
+      : file_(file), haste_(haste), next_(from), end_(end) {}
 
   // The next batch's header, nothing at the end or when broken; an Error is the disk's.
   Result<std::optional<record::BatchHeader>> next();
@@ -32,6 +33,7 @@ class HeaderScanner {
   Status fill();
 
   const env::File& file_;
+  env::Haste* const haste_;
   std::uint64_t position_ = 0;
   std::uint64_t next_;
   const std::uint64_t end_;

@@ -11,6 +11,8 @@ namespace moldau::log {
 
 namespace {
 
+constexpr std::uint64_t kMostAborted = 64u << 20;  // bytes of a .txnindex
+
 void tell(const Home& home, std::string text) {
   if (home.report != nullptr) home.report->notes.push_back(std::move(text));
 }
@@ -65,7 +67,7 @@ Result<bool> Segment::load_index(const Home& home) {
                         auto& into) -> Result<bool> {
     if (bytes == 0) return true;
     TRY_ASSIGN(found, home.context.files->get(slot, home.path(base_, suffix), env::OpenMode::kReadWrite));
-    return into.load(*found, bytes);
+    return into.load(*found, bytes, home.haste);
   };
   TRY_ASSIGN(offsets_good, load(index->offsets_file, kIndex, beside_.index, index->offsets));
   TRY_ASSIGN(times_good, load(index->times_file, kTime, beside_.time, index->times));
@@ -100,22 +102,40 @@ Status Segment::ensure_index(const Home& home) {
 
 Status Segment::rebuild_index(const Home& home) {
   const bool was_there = beside_.index != kMissing && beside_.time != kMissing;
+  auto old = std::exchange(index_, std::make_unique<Index>());
+  const auto old_max = max_timestamp_;
+  const auto old_offset = max_timestamp_offset_;
+  const auto old_bytes = bytes_since_slot_;
+  max_timestamp_ = record::kNoTimestamp;
+  max_timestamp_offset_ = base_;
+  bytes_since_slot_ = 0;
+  if (const Status read = read_headers(home); !read) {
+    index_ = std::move(old);
+    max_timestamp_ = old_max, max_timestamp_offset_ = old_offset, bytes_since_slot_ = old_bytes;
+    return read;
+  }
+  if (old) {
+    home.context.files->drop(old->offsets_file);
+    home.context.files->drop(old->times_file);
+  }
   if (was_there && home.report != nullptr) {
     ++home.report->indexes_rebuilt;
     tell(home, home.path(base_, kIndex) + ": rebuilt, its content did not fit the log");
   }
-  if (index_) drop_files(home.context);
-  index_ = std::make_unique<Index>();
-  max_timestamp_ = record::kNoTimestamp;
-  max_timestamp_offset_ = base_;
-  bytes_since_slot_ = 0;
+  return {};
+}
+
+// Puts all batches into the new index.
+Status Segment::read_headers(const Home& home) {
   if (size_ == 0) return {};
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, 0, size_);
+  HeaderScanner scanner(*log_file, 0, size_, home.haste);
   for (;;) {
-    TRY_ASSIGN(header, scanner.next());
-    if (!header) break;
-    note(*header, static_cast<std::uint32_t>(scanner.position()), home.index_interval_bytes);
+    auto header = scanner.next();
+    if (!header && home.haste != nullptr) home.haste->expect(size_ - scanner.next_position());
+    if (!header) return std::unexpected(std::move(header).error());
+    if (!*header) break;
+    note(**header, static_cast<std::uint32_t>(scanner.position()), home.index_interval_bytes);
   }
   if (!scanner.broken().empty())
     tell(home, home.path(base_, kLog) + ": at byte " + std::to_string(scanner.next_position()) + ": " +
@@ -304,7 +324,7 @@ Result<const std::vector<AbortedEntry>*> Segment::aborted(const Home& home) {
     static const std::vector<AbortedEntry> kNone;
     if (beside_.aborted == kMissing || beside_.aborted < kAbortedEntryBytes) return &kNone;
     const std::string path = home.path(base_, kAborted);
-    TRY_ASSIGN(content, home.context.fs->read_file(path));
+    TRY_ASSIGN(content, home.context.fs->read_file(path, kMostAborted, home.haste));
     TRY_ASSIGN(entries, parse_aborted(content, path));
     aborted_ = std::make_unique<Aborted>(Aborted{entries, entries.size()});
   }

@@ -27,12 +27,13 @@ namespace moldau::log {
 // "00000000000000004711"
 std::string segment_name(Offset base);
 
-// Where a segment lives; made on the spot by its Log.
+// Where a segment lives, and how much time who asks has; made on the spot by its Log.
 struct Home {
   const LogContext& context;
   const std::string& folder;
   std::int32_t index_interval_bytes;
-  RecoveryReport* report;  // takes notes of what was rebuilt; may be nullptr
+  RecoveryReport* report;       // takes notes of what was rebuilt; may be nullptr
+  env::Haste* haste = nullptr;  // given: look-ups fail with kWouldBlock rather than wait for a disk
 
   std::string path(Offset base, std::string_view suffix) const;
 };
@@ -74,6 +75,7 @@ class Segment {
 
   // Loads the index, or rebuilds it from the headers.
   Status ensure_index(const Home& home);
+  // From the headers. On an error the index is what it was.
   Status rebuild_index(const Home& home);
   // Forgets what is known of offsets >= `from`, so that recovery can read on from there.
   struct Resumed {
@@ -177,6 +179,7 @@ class Segment {
   std::uint32_t relative(Offset offset) const { return static_cast<std::uint32_t>(offset - base_); }
   void note_time();
   Result<bool> load_index(const Home& home);
+  Status read_headers(const Home& home);
   Result<std::uint32_t> scan_start(const Home& home, Offset target);
   Result<std::optional<Located>> scan_for(const Home& home, std::uint32_t from, Offset target,
                                           std::string& broken);

@@ -11,15 +11,16 @@ namespace moldau::log {
 // The position of a batch that is not behind the one that holds `target`.
 Result<std::uint32_t> Segment::scan_start(const Home& home, Offset target) {
   TRY(ensure_index(home));
-  TRY_ASSIGN(slot, index_->offsets.floor([&](const OffsetSlot& s) { return base_ + s.relative <= target; },
-                                         opener(home, index_->offsets_file, kIndex, index_->offsets)));
+  TRY_ASSIGN(slot,
+             index_->offsets.floor([&](const OffsetSlot& s) { return base_ + s.relative <= target; },
+                                   opener(home, index_->offsets_file, kIndex, index_->offsets), home.haste));
   return slot ? slot->position : 0;
 }
 
 Result<std::optional<Located>> Segment::scan_for(const Home& home, std::uint32_t from, Offset target,
                                                  std::string& broken) {
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, from, size_);
+  HeaderScanner scanner(*log_file, from, size_, home.haste);
   broken.clear();
   for (bool first = true;; first = false) {
     TRY_ASSIGN(header, scanner.next());
@@ -54,8 +55,9 @@ Result<std::optional<Located>> Segment::locate(const Home& home, Offset target, 
 
 Result<std::optional<Segment::Boundary>> Segment::boundary(const Home& home, std::uint32_t position) {
   TRY(ensure_index(home));
-  TRY_ASSIGN(slot, index_->offsets.floor([&](const OffsetSlot& s) { return s.position <= position; },
-                                         opener(home, index_->offsets_file, kIndex, index_->offsets)));
+  TRY_ASSIGN(slot,
+             index_->offsets.floor([&](const OffsetSlot& s) { return s.position <= position; },
+                                   opener(home, index_->offsets_file, kIndex, index_->offsets), home.haste));
   if (!slot) return std::nullopt;
   return Boundary{slot->position, base_ + slot->relative};
 }
@@ -64,7 +66,7 @@ Result<Segment::End> Segment::find_end(const Home& home, Offset limit) {
   if (size_ == 0) return End{base_, 0};
   TRY_ASSIGN(from, scan_start(home, limit - 1));
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, from, size_);
+  HeaderScanner scanner(*log_file, from, size_, home.haste);
   End end{base_, from};
   for (;;) {
     TRY_ASSIGN(header, scanner.next());
@@ -79,7 +81,7 @@ Result<TimeSlot> Segment::max_timestamp(const Home& home) {
     TRY_ASSIGN(times, home.context.fs->open(home.path(base_, kTime), env::OpenMode::kRead));
     std::uint8_t bytes[TimeSlot::kBytes];
     const std::uint32_t slots = beside_.time / TimeSlot::kBytes;
-    TRY_ASSIGN(got, times->read_at(std::uint64_t{slots - 1} * TimeSlot::kBytes, bytes));
+    TRY_ASSIGN(got, env::read(*times, std::uint64_t{slots - 1} * TimeSlot::kBytes, bytes, home.haste));
     const TimeSlot slot = TimeSlot::load(bytes);
     if (got == sizeof bytes && slot.timestamp > 0) {
       max_timestamp_ = slot.timestamp;
@@ -112,7 +114,7 @@ std::int64_t Segment::roll_jitter(std::int64_t jitter_ms, const std::string& fol
 
 Result<record::BatchHeader> Segment::header_at(const Home& home, std::uint32_t position) {
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, position, size_);
+  HeaderScanner scanner(*log_file, position, size_, home.haste);
   TRY_ASSIGN(header, scanner.next());
   if (!header)
     return fail(ErrorKind::kCorrupt, home.path(base_, kLog) + ": expected a batch at byte " +
@@ -124,7 +126,7 @@ Result<record::BatchHeader> Segment::header_at(const Home& home, std::uint32_t p
 Result<Bytes> Segment::batch_at(const Home& home, const Located& located) {
   TRY_ASSIGN(log_file, file(home));
   Bytes bytes(static_cast<std::size_t>(located.header.size));
-  TRY_ASSIGN(got, log_file->read_at(located.position, bytes));
+  TRY_ASSIGN(got, env::read(*log_file, located.position, bytes, home.haste));
   if (got != bytes.size())
     return fail(ErrorKind::kCorrupt, home.path(base_, kLog) + ": expected " + std::to_string(bytes.size()) +
                                          " bytes at " + std::to_string(located.position) + ", found " +
@@ -154,11 +156,11 @@ Result<std::optional<TimestampOffset>> Segment::find_timestamp(const Home& home,
                                                                Offset start) {
   TRY(ensure_index(home));
   TRY_ASSIGN(slot, index_->times.floor([&](const TimeSlot& s) { return s.timestamp <= timestamp; },
-                                       opener(home, index_->times_file, kTime, index_->times)));
+                                       opener(home, index_->times_file, kTime, index_->times), home.haste));
   const Offset from = std::max(slot ? base_ + slot->relative : base_, start);
   TRY_ASSIGN(position, scan_start(home, from));
   TRY_ASSIGN(log_file, file(home));
-  HeaderScanner scanner(*log_file, position, size_);
+  HeaderScanner scanner(*log_file, position, size_, home.haste);
   for (;;) {
     TRY_ASSIGN(header, scanner.next());
     if (!header) return std::nullopt;

@@ -88,14 +88,16 @@ class SparseIndex {
   // Reads a file of `size` bytes. Kafka makes indexes large in advance: zeros up to the end are no slots.
   // Returns false where something else is wrong: a cut slot, one that does not follow the one before,
   // anything behind zeros.
-  Result<bool> load(const env::File& file, std::uint64_t size) {
+  Result<bool> load(const env::File& file, std::uint64_t size, env::Haste* haste = nullptr) {
     *this = {};
     if (size % Slot::kBytes != 0) return false;
     std::array<std::uint8_t, 8192 / Slot::kBytes * Slot::kBytes> chunk;
     bool zeros = false;
     for (std::uint64_t at = 0; at < size;) {
       const std::size_t wanted = std::min<std::uint64_t>(chunk.size(), size - at);
-      TRY_ASSIGN(got, file.read_at(at, MutableBytes(chunk).first(wanted)));
+      auto read = env::read(file, at, MutableBytes(chunk).first(wanted), haste);
+      if (!read && haste != nullptr) haste->expect(size - at);
+      TRY_ASSIGN(got, std::move(read));
       if (got < wanted) return false;
       for (std::size_t i = 0; i < got; i += Slot::kBytes) {
         const Slot slot = Slot::load(chunk.data() + i);
@@ -114,15 +116,15 @@ class SparseIndex {
   // The last slot for which `holds` is true; it must be true for all slots before one for which it is.
   // `open()` gives the file when slots that are only there are needed.
   template <typename Holds, typename Open>
-  Result<std::optional<Slot>> floor(Holds holds, Open open) const {
-    TRY_ASSIGN(found, find(holds, open));
+  Result<std::optional<Slot>> floor(Holds holds, Open open, env::Haste* haste = nullptr) const {
+    TRY_ASSIGN(found, find(holds, open, haste));
     return found.slot;
   }
 
   // Keeps the slots for which `holds` is true, and cuts the file.
   template <typename Holds, typename Open>
   Status keep_while(Holds holds, Open open) {
-    TRY_ASSIGN(found, find(holds, open));
+    TRY_ASSIGN(found, find(holds, open, nullptr));
     last_ = found.slot;
     if (found.count >= written_) {
       pending_.resize(found.count - written_);
@@ -161,7 +163,7 @@ class SparseIndex {
   }
 
   template <typename Holds, typename Open>
-  Result<Found> find(Holds& holds, Open& open) const {
+  Result<Found> find(Holds& holds, Open& open, env::Haste* haste) const {
     if (!pending_.empty() && holds(pending_.front())) {
       const std::size_t n = length_of_prefix(pending_, holds);
       return Found{pending_[n - 1], written_ + static_cast<std::uint32_t>(n)};
@@ -170,17 +172,19 @@ class SparseIndex {
     if (n == 0) return Found{};
     const auto low = static_cast<std::uint32_t>(n - 1) << shift_;
     if (shift_ == 0) return Found{samples_[n - 1], low + 1};
-    return find_in_file(holds, open, low, std::min(low + stride(), written_));
+    return find_in_file(holds, open, low, std::min(low + stride(), written_), haste);
   }
 
   // Slot `low` holds, slot `high` does not (or is the end).
   template <typename Holds, typename Open>
-  Result<Found> find_in_file(Holds& holds, Open& open, std::uint32_t low, std::uint32_t high) const {
+  Result<Found> find_in_file(Holds& holds, Open& open, std::uint32_t low, std::uint32_t high,
+                             env::Haste* haste) const {
     TRY_ASSIGN(file, open());
     std::array<std::uint8_t, 256 * Slot::kBytes> block;
     const auto read = [&](std::uint32_t from, std::uint32_t count) -> Status {
       const std::size_t bytes = std::size_t{count} * Slot::kBytes;
-      TRY_ASSIGN(got, file->read_at(std::uint64_t{from} * Slot::kBytes, MutableBytes(block).first(bytes)));
+      TRY_ASSIGN(
+          got, env::read(*file, std::uint64_t{from} * Slot::kBytes, MutableBytes(block).first(bytes), haste));
       if (got < bytes) return fail(ErrorKind::kCorrupt, "an index file has lost slots");
       return {};
     };

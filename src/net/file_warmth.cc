@@ -10,28 +10,13 @@ namespace {
 constexpr std::size_t kMostFiles = 4096;                       // known at once
 constexpr env::Duration kBelieved = std::chrono::seconds(10);  // pages seldom leave sooner after their use
 constexpr std::uint64_t kAhead = 4u << 20;
-constexpr std::size_t kBuffer = 128u << 10;
 constexpr std::uint64_t kMargin = 64u << 10;  // the batches around an end
-
-// Reads through; how far it came.
-std::uint64_t read_through(const env::File& file, std::uint64_t position, std::uint64_t length) {
-  Bytes buffer(kBuffer);
-  std::uint64_t done = 0;
-  while (done < length) {
-    const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), length - done));
-    const auto got = file.read_at(position + done, MutableBytes(buffer).first(step));
-    if (!got) break;  // who sends it will meet the same error, and say it
-    done += *got;
-    if (*got < step) break;
-  }
-  return done;
-}
 
 // Whoever reads on asks the log for as much again, and the log looks at the batches at both ends of that, on
 // the loop. Of a slice that is read in one go those are read in, too.
 void read_ends_of_next(const env::FileSlice& slice) {
   const std::uint64_t end = slice.position + slice.length;
-  read_through(*slice.file, end, kMargin);
+  env::read_through(*slice.file, end, kMargin);
   if (slice.length > kMargin) read_through(*slice.file, end + slice.length - kMargin, 2 * kMargin);
 }
 
@@ -104,7 +89,7 @@ bool FileWarmth::warm(const env::FileSlice& slice, std::function<void()> then) {
   warming->owner = this;
   warming->loop = &loop_;
   const bool accepted = background_->submit(lane_, [warming] {
-    warming->got = read_through(*warming->slice.file, warming->slice.position, warming->length);
+    warming->got = env::read_through(*warming->slice.file, warming->slice.position, warming->length);
     if (warming->got >= warming->slice.length) read_ends_of_next(warming->slice);
     const std::lock_guard lock(warming->mutex);
     if (warming->loop != nullptr) warming->loop->post(*warming);

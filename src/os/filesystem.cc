@@ -65,6 +65,22 @@ class File final : public env::File {
     return done;
   }
 
+  Result<std::size_t> read_cached(std::uint64_t position, MutableBytes out) const override {
+    std::size_t done = 0;
+    while (done < out.size()) {
+      const iovec rest{out.data() + done, out.size() - done};
+      const ssize_t n = ::preadv2(fd_, &rest, 1, static_cast<off_t>(position + done), RWF_NOWAIT);
+      if (n > 0) {
+        done += static_cast<std::size_t>(n);
+      } else if (n < 0 && errno == EAGAIN) {
+        return fail(ErrorKind::kWouldBlock, path_ + ": not in memory");
+      } else if (n == 0 || errno != EINTR) {
+        return read_at(position, out);  // the end of the file, an error, or a file system that cannot tell
+      }
+    }
+    return done;
+  }
+
   Status write_at(std::uint64_t position, std::span<const ByteView> pieces) override {
     while (!pieces.empty()) {
       const std::size_t batch = std::min<std::size_t>(pieces.size(), kMaxPieces);

@@ -55,6 +55,31 @@ TEST_F(OsTest, WritesManyPiecesAndReadsThemBack) {
   EXPECT_GE((*file)->native_handle(), 0);
 }
 
+TEST_F(OsTest, WhoHasNoTimeIsNotMadeToWait) {
+  auto made = fs_.open(path("a"), env::OpenMode::kCreate);
+  ASSERT_TRUE(made);
+  const env::File& file = **made;
+  ASSERT_TRUE((*made)->write_at(0, Bytes(300'000, 7)));
+  ASSERT_TRUE((*made)->sync());
+  Bytes bytes(5000);
+  const auto hastily = [&](std::uint64_t position) {
+    env::Haste haste;
+    const auto got = haste.read(file, position, bytes);
+    EXPECT_EQ(!got, haste.missing().size() == 1);
+    return got;
+  };
+  EXPECT_EQ(hastily(200'000), 5000u) << "just written";
+  EXPECT_EQ(bytes.back(), 7);
+  EXPECT_EQ(hastily(298'000), 2000u) << "the file ends";
+  EXPECT_EQ(hastily(400'000), 0u);
+  ASSERT_EQ(::posix_fadvise(file.native_handle(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  const auto cold = hastily(200'000);
+  if (cold) GTEST_SKIP() << "this file system keeps its pages, or cannot tell";
+  EXPECT_EQ(cold.error().kind, ErrorKind::kWouldBlock);
+  EXPECT_EQ(env::read_through(file, 200'000, 5000), 5000u);
+  EXPECT_EQ(hastily(200'000), 5000u);
+}
+
 TEST_F(OsTest, ReadableAfterRemoval) {
   write("a", "still here");
   auto file = fs_.open(path("a"), env::OpenMode::kRead);

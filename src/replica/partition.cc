@@ -178,6 +178,12 @@ std::optional<log::EpochEndOffset> Partition::divergence(const ReadOptions& opti
   return std::nullopt;
 }
 
+namespace {
+
+Read cold_read() { return {.slice = {}, .diverging = {}, .aborted = {}, .cold = true}; }
+
+}  // namespace
+
 Read Partition::read(const ReadOptions& options) {
   if (const ErrorCode error = ready(options.current_leader_epoch); error != ErrorCode::kNone)
     return refuse(error);
@@ -195,7 +201,8 @@ Read Partition::read(const ReadOptions& options) {
   }
   const bool committed = options.isolation == Isolation::kReadCommitted;
   const Offset upper = committed && !fault_is(Fault::kDeliverUncommitted) ? *stable : high_watermark_;
-  auto found = log_->read(options.from, options.max_bytes, upper, options.min_one);
+  auto found = log_->read(options.from, options.max_bytes, upper, options.min_one, options.haste);
+  if (!found && found.error().kind == ErrorKind::kWouldBlock) return cold_read();
   if (!found) {
     keeper_->disk_failed(found.error());
     return refuse(ErrorCode::kKafkaStorageError);
@@ -208,7 +215,8 @@ Read Partition::read(const ReadOptions& options) {
   if (committed) {
     out.aborted.emplace();
     if (out.slice.length > 0) {
-      auto aborted = log_->aborted_transactions(options.from, found->end_bound);
+      auto aborted = log_->aborted_transactions(options.from, found->end_bound, options.haste);
+      if (!aborted && aborted.error().kind == ErrorKind::kWouldBlock) return cold_read();
       if (!aborted) return refuse(ErrorCode::kKafkaStorageError);
       out.aborted = std::move(*aborted);
     }
@@ -230,7 +238,7 @@ void Partition::unwatch(const FetchWaiter* waiter) {
 }
 
 Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolation,
-                                        std::int32_t current_leader_epoch) {
+                                        std::int32_t current_leader_epoch, env::Haste* haste) {
   if (const ErrorCode error = ready(current_leader_epoch); error != ErrorCode::kNone)
     return {.error = error, .at = {}};
   const auto stable = last_stable_offset();
@@ -239,7 +247,8 @@ Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolat
   if (timestamp == log::kLatestTimestamp) {
     return {.at = log::TimestampOffset{.timestamp = -1, .offset = end, .leader_epoch = leader_epoch_}};
   }
-  auto found = log_->lookup(timestamp);
+  auto found = log_->lookup(timestamp, haste);
+  if (!found && found.error().kind == ErrorKind::kWouldBlock) return {.at = {}, .cold = true};
   if (!found) return {.error = ErrorCode::kKafkaStorageError, .at = {}};
   // What is not yet readable must not be told.
   const bool named = timestamp == log::kEarliestTimestamp || timestamp == log::kEarliestLocalTimestamp;

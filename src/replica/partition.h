@@ -85,6 +85,7 @@ struct Read {
   LeaderEpoch leader_epoch = kNoLeaderEpoch;
   bool first_batch_cut = false;  // max_bytes, without min_one, was too small for the first batch
   bool more = false;             // behind the slice lies more that may be read now
+  bool cold = false;             // nothing of this counts: ReadOptions::haste says what to read in first
 };
 
 struct ReadOptions {
@@ -94,6 +95,7 @@ struct ReadOptions {
   std::uint64_t max_bytes = 0;
   bool min_one = false;  // at least one batch, whatever its size
   Isolation isolation = Isolation::kReadUncommitted;
+  env::Haste* haste = nullptr;  // given: not to wait for a disk
 };
 
 class Partition {
@@ -142,8 +144,10 @@ class Partition {
   struct Found {
     wire::ErrorCode error = wire::ErrorCode::kNone;
     std::optional<log::TimestampOffset> at;
+    bool cold = false;  // nothing of this counts: `haste` says what to read in first
   };
-  Found find_offset(std::int64_t timestamp, Isolation isolation, std::int32_t current_leader_epoch);
+  Found find_offset(std::int64_t timestamp, Isolation isolation, std::int32_t current_leader_epoch,
+                    env::Haste* haste = nullptr);
 
   // DeleteRecords: `offset` -1 means the high watermark. Returns the new log start.
   struct Deleted {

@@ -136,7 +136,7 @@ void Consumer::check_promptness(const RequestNote::Times& times) const {
     const auto since = target.partition->readable_since(target.position);
     if (!since || target.partition->rotted) continue;
     const env::Duration late = times.answered - std::max(*since, times.arrived);
-    if (late > kPrompt + 100 * world_.disk_slowness)
+    if (late > kPrompt + 100 * world_.disk_slowness + world_.reading_in())
       world_.violate(name() + " waits for " + target.partition->name() + " at offset " +
                      std::to_string(target.position) + ", which could be read, and is told " +
                      std::to_string(late / milliseconds(1)) + " ms later");

@@ -19,7 +19,7 @@ constexpr unsigned kSecondsForOneSeed = 60;
 // One message of a child: what a seed has come to. Small enough for one write to a pipe.
 struct Verdict {
   std::uint64_t seed;
-  std::uint64_t events, records_acked, records_observed, lives;
+  std::uint64_t events, records_acked, records_observed, lives, cold_reads;
   bool begun, ok;  // begun: only says that the seed is being run
   char why[400];
 };
@@ -40,6 +40,7 @@ struct Verdict {
                .records_acked = report.records_acked,
                .records_observed = report.records_observed,
                .lives = report.lives,
+               .cold_reads = report.cold_reads,
                .begun = false,
                .ok = report.ok()};
     std::strncpy(verdict.why, report.why.c_str(), sizeof verdict.why - 1);
@@ -111,6 +112,7 @@ class Crew {
     report_.records_acked += verdict.records_acked;
     report_.records_observed += verdict.records_observed;
     report_.lives += verdict.lives;
+    report_.cold_reads += verdict.cold_reads;
     if (verdict.ok) {
       ++report_.passed;
     } else {

@@ -26,6 +26,7 @@ constexpr KnownFault kFaults[] = {
     {Fault::kDeleteTooMuch, "delete-too-much", 500},
     {Fault::kCloseLosesTail, "close-loses-tail", 200},
     {Fault::kTrustOtherBoot, "trust-other-boot", 6000},
+    {Fault::kForgetColdRead, "forget-cold-read", 200},
 };
 
 }  // namespace

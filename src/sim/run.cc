@@ -16,7 +16,8 @@ Report run_seed(std::uint64_t seed, bool tracing) {
           .events = world.events.happened(),
           .records_acked = world.ledger.records_acked(),
           .records_observed = world.ledger.records_observed(),
-          .lives = world.machine.lives()};
+          .lives = world.machine.lives(),
+          .cold_reads = world.disk.counters().would_block};
 }
 
 }  // namespace moldau::sim

@@ -23,9 +23,10 @@ namespace moldau::sim {
 struct Climate {
   std::size_t loops = 1;
   std::size_t directories = 1;
-  int settings = 0;            // which of machine.cc's
-  env::Duration network{};     // longest delay of a frame, most of the time
-  env::Duration background{};  // longest delay of a job
+  int settings = 0;             // which of machine.cc's
+  env::Duration network{};      // longest delay of a frame, most of the time
+  env::Duration background{};   // longest delay of a job
+  std::uint64_t forgetful = 0;  // one look-up in so many finds a file gone from memory; 0: none
 };
 
 class World {
@@ -66,6 +67,10 @@ class World {
   // Reads every log from start to end as a consumer would, and what the metadata promise.
   void audit();
   void check_metadata();
+  // What a request may take longer because it misses something: jobs that are late, a few times.
+  env::Duration reading_in() const {
+    return climate.forgetful > 0 ? 10 * climate.background : env::Duration{};
+  }
   // The disk's faults are over, the broker has not died since: only now may everything be expected to work.
   bool disk_is_well() const { return !disk_faulty && !disk.down(); }
 

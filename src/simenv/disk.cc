@@ -39,7 +39,16 @@ class Disk::Handle final : public env::File {
     const std::size_t n = std::min<std::uint64_t>(out.size(), content.size() - position);
     std::memcpy(out.data(), content.data() + position, n);
     disk_.counters_.bytes_read += n;
+    inode_->bring_in(position, position + n);
     return n;
+  }
+
+  Result<std::size_t> read_cached(std::uint64_t position, MutableBytes out) const override {
+    TRY(alive());
+    if (disk_.forgetful_ > 0 && disk_.cache_random_.one_in(disk_.forgetful_)) inode_->forget();
+    if (inode_->in_memory(position, position + out.size())) return read_at(position, out);
+    ++disk_.counters_.would_block;
+    return fail(ErrorKind::kWouldBlock, path_ + ": not in memory");
   }
 
   Status write_at(std::uint64_t position, std::span<const ByteView> pieces) override {
@@ -147,7 +156,7 @@ class DiskLock final : public env::FileLock {
 
 }  // namespace
 
-Disk::Disk(std::uint64_t seed, Clock* clock) : random_(seed), clock_(clock) {
+Disk::Disk(std::uint64_t seed, Clock* clock) : random_(seed), cache_random_(seed ^ 0xc01d), clock_(clock) {
   names_["/"] = platter_["/"] = nullptr;
   names_["."] = platter_["."] = nullptr;
 }
@@ -376,6 +385,11 @@ bool Disk::flip_bit(const std::string& path, std::uint64_t position, int bit) {
   found->second->content[position] ^= mask;
   if (position < found->second->platter.size()) found->second->platter[position] ^= mask;
   return true;
+}
+
+void Disk::forget_cache() {
+  for (const auto& [path, inode] : names_)
+    if (inode != nullptr) inode->forget();
 }
 
 std::vector<std::string> Disk::files() const {

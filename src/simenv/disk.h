@@ -6,9 +6,9 @@
 //      create, rename, remove ──▶ journal ──sync_directory──▶ platter    names
 //
 // crash(kProcess): the process dies, the cache lives: everything written is there, but a write under way is
-// cut. crash(kPower): each 512-byte sector written since the last sync is there, or not; a file's size is the
-// old one, the new one or between; of the journal a prefix survives that holds at least what was synced.
-// Files without names are gone.
+// cut. A file may be forgotten from the cache, for who asks before he reads. crash(kPower): each 512-byte
+// sector written since the last sync is there, or not; a file's size is the old one, the new one or between;
+// of the journal a prefix survives that holds at least what was synced. Files without names are gone.
 //
 // Faults are put in beforehand: a full disk, failing operations, rot, an operation at which the power goes.
 // All is determined by the seed.
@@ -47,6 +47,7 @@ enum class DiskOp : std::uint8_t {
 struct DiskCounters {
   std::uint64_t of[static_cast<std::size_t>(DiskOp::kCount_)]{};
   std::uint64_t bytes_read = 0;
+  std::uint64_t would_block = 0;  // reads that would have had to wait for the platter
   std::uint64_t bytes_written = 0;
 
   std::uint64_t operator[](DiskOp op) const { return of[static_cast<std::size_t>(op)]; }
@@ -96,6 +97,10 @@ class Disk final : public env::FileSystem {
   void set_latency(DiskOp op, env::Duration time) { latency_[static_cast<std::size_t>(op)] = time; }
   // Turns one bit over, on the platter as in the cache. False if the file is shorter.
   bool flip_bit(const std::string& path, std::uint64_t position, int bit);
+  // What is read is no longer in memory: read_cached() refuses it until somebody has read it in.
+  void forget_cache();
+  // From here on, one read_cached() in so many finds that its file has been forgotten. 0: none.
+  void set_forgetful(std::uint64_t one_in) { forgetful_ = one_in; }
 
   const DiskCounters& counters() const { return counters_; }
   std::vector<std::string> files() const;  // paths of all files, sorted
@@ -119,6 +124,7 @@ class Disk final : public env::FileSystem {
   void lose_power();
 
   Random random_;
+  Random cache_random_;  // of its own, so that a forgetful disk behaves as another one otherwise
   Clock* clock_;
   Names names_;                  // as the running system sees them
   Names platter_;                // as they are durable
@@ -130,6 +136,7 @@ class Disk final : public env::FileSystem {
   bool down_ = false;
   std::uint64_t capacity_ = std::uint64_t{1} << 40;
   std::uint64_t used_ = 0;
+  std::uint64_t forgetful_ = 0;
   std::vector<DiskFault> faults_;
   env::Duration latency_[static_cast<std::size_t>(DiskOp::kCount_)]{};
   DiskCounters counters_;

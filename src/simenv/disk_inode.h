@@ -13,15 +13,28 @@
 namespace moldau::simenv {
 
 inline constexpr std::uint64_t kSector = 512;
+inline constexpr std::uint64_t kPage = 4096;
 
 struct Disk::Inode {
   Bytes content;
   Bytes platter;
   std::set<std::uint64_t> dirty;  // sectors of `content` that differ or may differ from `platter`
+  std::set<std::uint64_t> cold;   // pages of `content` that are not in memory
   std::int64_t modified_ms = 0;
   bool size_dirty = false;
 
+  void forget() {
+    for (std::uint64_t page = 0; page * kPage < content.size(); ++page) cold.insert(page);
+  }
+  bool in_memory(std::uint64_t from, std::uint64_t to) const {
+    const auto first = cold.lower_bound(from / kPage);
+    return first == cold.end() || *first * kPage >= std::min<std::uint64_t>(to, content.size());
+  }
+  void bring_in(std::uint64_t from, std::uint64_t to) {
+    cold.erase(cold.lower_bound(from / kPage), cold.lower_bound((to + kPage - 1) / kPage));
+  }
   void touch(std::uint64_t from, std::uint64_t to) {
+    bring_in(from, to);
     for (std::uint64_t s = from / kSector; s * kSector < to; ++s) dirty.insert(s);
   }
   void copy_sector(std::uint64_t sector, const Bytes& from, Bytes& to) const {

@@ -78,6 +78,30 @@ TEST(Disk, BehavesAsAFileSystem) {
   EXPECT_FALSE(disk.exists("/d"));
 }
 
+TEST(Disk, ForgetsWhatWasNotReadIn) {
+  Disk disk(1);
+  put(disk, "/a", std::string(10'000, 'x'), true);
+  const auto file = *disk.open("/a", env::OpenMode::kReadWrite);
+  Bytes bytes(100);
+  EXPECT_EQ(file->read_cached(5000, bytes), 100u);
+  disk.forget_cache();
+  ASSERT_FALSE(file->read_cached(5000, bytes));
+  EXPECT_EQ(file->read_cached(5000, bytes).error().kind, ErrorKind::kWouldBlock);
+  EXPECT_EQ(file->read_at(5000, bytes), 100u);
+  EXPECT_EQ(file->read_cached(5000, bytes), 100u);
+  EXPECT_FALSE(file->read_cached(4000, bytes)) << "the page before";
+  EXPECT_EQ(disk.counters().would_block, 3u);
+  disk.set_forgetful(2);
+  int missed = 0;
+  for (int i = 0; i < 100; ++i) {
+    if (file->read_cached(0, bytes)) continue;
+    ++missed;
+    ASSERT_TRUE(file->read_at(0, bytes));
+  }
+  EXPECT_GT(missed, 20);
+  EXPECT_LT(missed, 80);
+}
+
 TEST(Disk, LocksUntilLetGo) {
   Disk disk(1);
   auto lock = disk.lock("/.lock");

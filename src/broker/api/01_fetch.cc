@@ -1,21 +1,25 @@
 // Fetch: resolves the session and its partitions, reads, and answers with file slices, or waits until enough
 // bytes have come or the time is up.
 //
-//   fetch → plan (session) → read ── enough, error, or no wait ──▶ answer
+//   fetch → plan (session) → read ── enough, error, or no wait ──▶ (convert) ──▶ answer
 //                             │ too few bytes                       ▲
 //                             ▼                                     │
 //                          watching ── advanced/changed: read again ┤
 //                             └── max_wait_ms is up, or a stop ─────┘
 //
+// Where reading or converting would have to wait for a disk, it is done again when ColdReads has what it
+// needs in memory. The session has been asked once before, and is told once afterwards.
 // A waiting fetch is this object: partitions hold it as a FetchWaiter and post it to its loop, which reads
 // again.
 #include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "broker/api/handlers.h"
+#include "broker/cold_reads.h"
 #include "broker/connection_state.h"
 #include "broker/errors.h"
 #include "broker/fetch_reader.h"
@@ -60,12 +64,14 @@ class Fetch final : public env::Task,
   void read_request(const FetchRequest& request);
   void resolve(FetchPart& part) const;
   void go_on(bool last_call);
+  void read_in();
+  void stay();
   void watch(std::uint64_t missing);
   void stop_watching();
   void wake();
   void answer();
-  void convert_all();
-  ErrorCode convert(FetchPart& part, std::uint64_t& room);
+  bool convert_all();
+  std::optional<ErrorCode> convert(FetchPart& part, std::uint64_t& room);
   std::vector<bool> told();
   void fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector<env::FileSlice>& slices);
   void reply_with_error(ErrorCode error);
@@ -81,8 +87,15 @@ class Fetch final : public env::Task,
 
   replica::FetchPlan plan_;
   std::vector<FetchPart> parts_;
+  ColdReads cold_;
+  bool last_call_ = false;  // answers with what there is
+  bool reading_in_ = false;
+  // Of old fetchers: who is converted first, how many are, and how much more there may be.
+  std::optional<std::size_t> first_converted_;
+  std::size_t converted_ = 0;
+  std::uint64_t room_ = kConvertedAtOnce;
   // While waiting.
-  bool watching_ = false, finished_ = false;
+  bool staying_ = false, watching_ = false, finished_ = false;
   std::atomic<std::int64_t> missing_{0};
   std::atomic<bool> woken_{false};
   std::shared_ptr<Fetch> letter_;  // keeps us alive while a letter is under way; written by who set woken_
@@ -156,9 +169,31 @@ void Fetch::resolve(FetchPart& part) const {
 }
 
 void Fetch::go_on(bool last_call) {
-  const FetchRound round = read_all(parts_, limits_);
-  if (last_call || round.answer_now || round.bytes >= min_bytes_) return answer();
-  watch(min_bytes_ - round.bytes);
+  last_call_ |= last_call;
+  if (reading_in_) return;
+  if (!first_converted_) {
+    const FetchRound round = read_all(parts_, limits_, cold_.haste());
+    if (cold_.missing()) return read_in();
+    if (!last_call_ && !round.answer_now && round.bytes < min_bytes_) return watch(min_bytes_ - round.bytes);
+  }
+  if (call_->version() < 4 && !convert_all()) return read_in();
+  answer();
+}
+
+void Fetch::read_in() {
+  stay();
+  reading_in_ = cold_.read_in(*call_, [self = shared_from_this()] {
+    self->reading_in_ = false;
+    if (!self->finished_) self->go_on(false);
+  });
+  if (!reading_in_) go_on(false);
+}
+
+// It outlives its turn: it ends with its connection, and does not hold receive memory.
+void Fetch::stay() {
+  if (std::exchange(staying_, true)) return;
+  call_->release_frame();
+  state_of(call_->connection()).add(shared_from_this());
 }
 
 // Watches first and for all, then only counts anew. What moved between reading and watching wakes us at once.
@@ -167,9 +202,8 @@ void Fetch::watch(std::uint64_t missing) {
   woken_.store(false, std::memory_order_release);
   if (!watching_) {
     watching_ = true;
-    call_->release_frame();
+    stay();
     call_->services().metrics.waiting_fetches.add(1);
-    state_of(call_->connection()).add(shared_from_this());
     call_->loop().schedule(*this, call_->received() + std::chrono::milliseconds(max_wait_ms_));
   }
   const auto self = shared_from_this();
@@ -180,13 +214,13 @@ void Fetch::watch(std::uint64_t missing) {
 
 void Fetch::stop_watching() {
   finished_ = true;
+  if (staying_) state_of(call_->connection()).remove(*this);
   if (!watching_) return;
   call_->services().metrics.waiting_fetches.add(-1);
   if (scheduled) call_->loop().cancel(*this);
   for (FetchPart& part : parts_) {
     if (part.partition) part.partition->with([&](replica::Partition& p) { p.unwatch(this); });
   }
-  state_of(call_->connection()).remove(*this);
 }
 
 void Fetch::advanced(std::uint64_t bytes) {
@@ -236,7 +270,6 @@ std::vector<bool> Fetch::told() {
 
 void Fetch::answer() {
   stop_watching();
-  if (call_->version() < 4) convert_all();
   FetchResponse response;
   response.session_id = plan_.session_id;
   std::vector<env::FileSlice> slices;
@@ -257,17 +290,22 @@ void Fetch::answer() {
 
 // Old fetchers get what they can read (Fetch 0 and 1: magic 0; 2 and 3: magic 1). It is made in memory, so a
 // reply has little of it whatever was asked for. Who comes first is chance, lest the others never get any.
-void Fetch::convert_all() {
-  std::uint64_t room = kConvertedAtOnce;
-  const std::size_t first = parts_.empty() ? 0 : call_->loop().random().below(parts_.size());
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    FetchPart& part = parts_[(first + i) % parts_.size()];
-    if (const ErrorCode error = convert(part, room); error != ErrorCode::kNone) part.read.error = error;
+// False: what comes next is not in memory; called again, it goes on there.
+bool Fetch::convert_all() {
+  if (!first_converted_) first_converted_ = parts_.empty() ? 0 : call_->loop().random().below(parts_.size());
+  for (; converted_ < parts_.size(); ++converted_) {
+    FetchPart& part = parts_[(*first_converted_ + converted_) % parts_.size()];
+    const auto error = convert(part, room_);
+    if (!error) return false;
+    if (*error != ErrorCode::kNone) part.read.error = *error;
+    part.read.slice = {};
   }
+  return true;
 }
 
-ErrorCode Fetch::convert(FetchPart& part, std::uint64_t& room) {
-  const env::FileSlice slice = std::exchange(part.read.slice, {});
+// Nothing: not in memory.
+std::optional<ErrorCode> Fetch::convert(FetchPart& part, std::uint64_t& room) {
+  const env::FileSlice& slice = part.read.slice;
   if (part.read.first_batch_cut && !limits_.min_one) {
     // As Kafka does: the head of a message that is larger than any limit, which old consumers report as too
     // large.
@@ -278,12 +316,13 @@ ErrorCode Fetch::convert(FetchPart& part, std::uint64_t& room) {
   }
   if (slice.length == 0 || room == 0) return ErrorCode::kNone;
   Bytes stored(std::min(slice.length, room));
-  auto got = slice.file->read_at(slice.position, stored);
+  auto got = env::read(*slice.file, slice.position, stored, cold_.haste());
   const std::uint64_t first = size_of_batch(stored);
   if (got && first > stored.size() && first <= slice.length) {
     stored.resize(first);
-    got = slice.file->read_at(slice.position, stored);
+    got = env::read(*slice.file, slice.position, stored, cold_.haste());
   }
+  if (!got && got.error().kind == ErrorKind::kWouldBlock) return std::nullopt;
   if (!got || *got != stored.size()) return ErrorCode::kKafkaStorageError;
   auto& bench = call_->services().tools_of(call_->loop()).workbench;
   const auto done =
