@@ -38,12 +38,14 @@ void ConnectionLimits::set(const Options& options, Overrides overrides) {
 }
 
 void ConnectionLimits::change(const Options& options, Overrides overrides) {
+  bool tell = false;
   {
     const std::lock_guard lock(mutex_);
     set(options, std::move(overrides));
+    tell = look_for_excess();
   }
   room_again_();
-  too_many_();
+  if (tell) too_many_();
 }
 
 // Nobody waits for longer than one sample, as in Kafka: that is what a rate of 0 comes to.
@@ -79,7 +81,7 @@ bool ConnectionLimits::take(const ListenerSpec& spec, const IpAddress& address, 
   {
     const std::lock_guard lock(mutex_);
     if (!take_locked(spec, address, now)) return false;
-    tell = total_ > max_connections_;
+    tell = look_for_excess();
   }
   if (tell) too_many_();
   return true;
@@ -97,6 +99,8 @@ bool ConnectionLimits::take_locked(const ListenerSpec& spec, const IpAddress& ad
   }
   ++count;
   ++total_;
+  listener.exempt = spec.exempt_from_max_connections;
+  if (!listener.exempt) ++bound_;
   ++listener.connections;
   return true;
 }
@@ -109,27 +113,37 @@ void ConnectionLimits::give_back(const std::string& listener, const IpAddress& a
     CHECK(found != of_ip_.end() && total_ > 0);
     if (--found->second == 0) of_ip_.erase(found);
     --total_;
-    --of_listener_[listener].connections;
+    OfListener& of = of_listener_[listener];
+    --of.connections;
+    if (!of.exempt) --bound_;
     tell = std::exchange(waited_for_, false);  // who still finds no room says so again
   }
   if (tell) room_again_();
 }
 
-std::int64_t ConnectionLimits::claim_excess(std::int64_t share) {
+bool ConnectionLimits::has_excess() {
   const std::lock_guard lock(mutex_);
-  const std::int64_t excess = total_ - being_closed_ - max_connections_;
-  if (excess <= 0) return 0;
-  const std::int64_t claimed = (excess + share - 1) / share;
+  return look_for_excess();
+}
+
+bool ConnectionLimits::look_for_excess() {
+  to_close_ = std::clamp<std::int64_t>(total_ - being_closed_ - max_connections_, 0, bound_);
+  of_ = bound_;
+  return to_close_ > 0;
+}
+
+std::int64_t ConnectionLimits::claim_excess(std::int64_t mine) {
+  const std::lock_guard lock(mutex_);
+  const std::int64_t left = total_ - being_closed_ - max_connections_;
+  if (left <= 0 || to_close_ == 0) return 0;
+  const std::int64_t claimed = std::min({left, mine, (to_close_ * mine + of_ - 1) / of_});
   being_closed_ += claimed;
   return claimed;
 }
 
-void ConnectionLimits::excess_dealt_with(std::int64_t claimed, std::int64_t closed) {
-  {
-    const std::lock_guard lock(mutex_);
-    being_closed_ -= claimed;
-  }
-  if (closed < claimed) too_many_();
+void ConnectionLimits::excess_closed(std::int64_t claimed) {
+  const std::lock_guard lock(mutex_);
+  being_closed_ -= claimed;
 }
 
 std::int32_t ConnectionLimits::limit_locked(const IpAddress& address) const {

@@ -47,10 +47,12 @@ class ConnectionLimits {
   bool take(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
   void give_back(const std::string& listener, const IpAddress& address);
 
-  // Whoever has connections to close takes part of the excess upon himself, one of `share` equal parts, and
-  // says how many of those he has closed.
-  std::int64_t claim_excess(std::int64_t share);
-  void excess_dealt_with(std::int64_t claimed, std::int64_t closed);
+  // Whether there are more than max.connections, and some of them to be closed.
+  bool has_excess();
+  // A loop's part of them, that has `mine` connections on listeners that are bound; it says when they are
+  // closed. Each loop takes part once after has_excess() or too_many.
+  std::int64_t claim_excess(std::int64_t mine);
+  void excess_closed(std::int64_t claimed);
 
   std::int32_t limit_of(const IpAddress& address) const;
   std::uint64_t refused() const;
@@ -72,10 +74,12 @@ class ConnectionLimits {
   struct OfListener {
     std::int32_t max_connections = std::numeric_limits<std::int32_t>::max();
     std::int32_t connections = 0;
+    bool exempt = false;
     Rate rate;
   };
 
   void set(const Options& options, Overrides overrides);
+  bool look_for_excess();
   bool take_locked(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
   std::int32_t limit_locked(const IpAddress& address) const;
 
@@ -88,7 +92,9 @@ class ConnectionLimits {
   std::unordered_map<std::string, OfListener> of_listener_;
   std::unordered_map<IpAddress, std::int32_t> of_ip_;
   std::int64_t total_ = 0;
-  std::int64_t being_closed_ = 0;  // of them, for being too many
+  std::int64_t bound_ = 0;              // of them, on listeners that are not exempt
+  std::int64_t being_closed_ = 0;       // of them, for being too many
+  std::int64_t to_close_ = 0, of_ = 0;  // how many when it was last asked, and of how many
   std::uint64_t refused_ = 0;
   bool waited_for_ = false;
 };

@@ -40,7 +40,7 @@ Server::Server(Options options, const env::Clock& clock, const MakeRandom& make_
   holders_ = std::make_unique<Holders>(count);
   for (unsigned i = 0; i < count; ++i) {
     workers_.push_back(
-        std::make_unique<Worker>(options_, clock, make_random(), budget_, *holders_, *limits_, log_, count));
+        std::make_unique<Worker>(options_, clock, make_random(), budget_, *holders_, *limits_, log_));
     workers_.back()->loop().set_index(i);
     loops_.push_back(&workers_.back()->loop());
   }

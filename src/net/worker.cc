@@ -25,10 +25,8 @@ struct Call final : env::Task {
 }  // namespace
 
 Worker::Worker(const Options& options, const env::Clock& clock, std::unique_ptr<env::Random> random,
-               std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log,
-               unsigned loops)
+               std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log)
     : options_(options),
-      loops_(loops),
       limits_(limits),
       log_(std::move(log)),
       budget_(std::move(budget)),
@@ -83,6 +81,7 @@ void Worker::take_over(Accepted&& accepted) {
   connection->exempt_from_max_connections = accepted.exempt;
   connections_.push_back(connection.get());
   SocketConnection::start(std::move(connection), accepted.fd);
+  if (limits_.has_excess()) excess_nudge_.send();  // it was on its way when the others were looked at
 }
 
 void Worker::ended(SocketConnection& connection, const IpAddress& address) {
@@ -112,16 +111,15 @@ void Worker::look_for_room() {
 }
 
 // More than max.connections: as in Kafka each loop closes its least recently used ones, but those that are
-// served right now last. Then it looks again, in its next turn.
+// served right now last.
 void Worker::close_excess() {
   std::vector<SocketConnection*> victims;
   for (SocketConnection* connection : connections_) {
     if (!connection->exempt_from_max_connections) victims.push_back(connection);
   }
   if (victims.empty()) return;
-  const std::int64_t claimed = limits_.claim_excess(loops_);
-  if (claimed == 0) return;
-  const auto count = std::min(claimed, static_cast<std::int64_t>(victims.size()));
+  const std::int64_t count = limits_.claim_excess(static_cast<std::int64_t>(victims.size()));
+  if (count == 0) return;
   const auto earlier = [](const SocketConnection* a, const SocketConnection* b) {
     return std::pair(!a->is_idle(), a->last_active()) < std::pair(!b->is_idle(), b->last_active());
   };
@@ -129,8 +127,7 @@ void Worker::close_excess() {
   victims.resize(static_cast<std::size_t>(count));
   for (SocketConnection* victim : victims) victim->end_now("there are more connections than max.connections");
   counters().excess_closed.add(static_cast<std::uint64_t>(count));
-  limits_.excess_dealt_with(claimed, count);
-  excess_nudge_.send();
+  limits_.excess_closed(count);
 }
 
 void Worker::drain(const std::function<void(env::Connection&)>& draining, std::function<void()> drained) {

@@ -38,8 +38,7 @@ struct Accepted {
 class Worker {
  public:
   Worker(const Options& options, const env::Clock& clock, std::unique_ptr<env::Random> random,
-         std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log,
-         unsigned loops);
+         std::shared_ptr<ReceiveBudget> budget, Holders& holders, ConnectionLimits& limits, Log log);
   ~Worker();
 
   void start(env::RequestHandler& handler, unsigned number);  // starts the thread
@@ -77,7 +76,6 @@ class Worker {
   void close_excess();
 
   const Options& options_;
-  const unsigned loops_;  // how many there are
   ConnectionLimits& limits_;
   Log log_;
   std::shared_ptr<ReceiveBudget> budget_;

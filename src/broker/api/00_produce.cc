@@ -109,8 +109,9 @@ void Produce::start() {
   for (Part& part : parts_) {
     if (part.outcome.error == ErrorCode::kNone && !part.accepted.empty()) part.partition->execute(part);
   }
-  // A wait that is over at once never touches the wheel.
-  if (request_.acks != 0) {
+  // A wait that is over at once never touches the wheel. With acks=1 the client waits for this broker alone,
+  // which its timeout is not about (Kafka: ReplicaManager.delayedProduceRequestRequired).
+  if (request_.acks == -1) {
     const std::chrono::milliseconds patience(std::max(request_.timeout_ms, 0));
     call_->loop().schedule(*this, call_->loop().now() + patience);
     services.metrics.waiting_produces.add(1);
@@ -225,7 +226,7 @@ void Produce::finished() {
   if (scheduled) {
     call_->loop().cancel(*this);
   }
-  if (request_.acks != 0) call_->services().metrics.waiting_produces.add(-1);
+  if (request_.acks == -1) call_->services().metrics.waiting_produces.add(-1);
   ProduceResponse response;
   response.responses.resize(request_.topic_data.size());
   std::size_t at = 0;
