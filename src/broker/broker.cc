@@ -68,6 +68,11 @@ Status Broker::open_logs() {
           [this, expiration_ms](const std::string& topic) {
             return replica::log_config(*config_of(topic), expiration_ms);
           },
+      .topic_id_of = [this](const std::string& topic) -> std::optional<Uuid> {
+        if (report_.fresh) return std::nullopt;
+        const metadata::Topic* known = images_.get()->find_topic(topic);
+        return known != nullptr ? known->id : Uuid{};
+      },
       .boot_id = world_.boot_id,
   };
   options.max_open_files = world_.open_files;
@@ -184,11 +189,13 @@ Status Broker::open_metadata() {
 
 // Folders that the metadata do not know. A directory from ZooKeeper's time has no metadata at all: its topics
 // are taken over, once. Otherwise such a folder belongs to a topic that was deleted while we were away: it is
-// set aside.
+// set aside. Folders that know no topic id, from before Kafka 2.8 or after a power loss, get that of their
+// name.
 Status Broker::match_folders() {
   const auto image = images_.get();
   std::map<std::string, controller::AdoptTopics::Topic> unknown;
   std::map<std::string, Uuid> directory_ids;
+  std::vector<log::LogManager::Handle> nameless;
   for (const log::DirectoryStatus& directory : logs_->directories())
     directory_ids[directory.path] = directory.id;
   for (const auto& handle : logs_->all()) {
@@ -197,11 +204,16 @@ Status Broker::match_folders() {
     TRY_ASSIGN(id, log::LogManager::log(handle).topic_id());
     const bool same =
         topic != nullptr && topic->find(name.partition) != nullptr && (id.is_zero() || id == topic->id);
+    if (id.is_zero() && (same || report_.fresh)) nameless.push_back(handle);
     if (same) continue;
     if (!report_.fresh) {
-      world_.events.write(
-          env::Level::kWarn, kLogger,
-          "folder of " + name.to_string() + " belongs to no topic of the metadata: set aside as -stray");
+      world_.events.write(env::Level::kWarn, kLogger,
+                          "folder of " + name.to_string() +
+                              " belongs to no topic of the metadata: set aside as -stray" +
+                              (topic == nullptr || id == topic->id
+                                   ? std::string()
+                                   : "; it has the topic id " + id.to_string() + ", " + name.topic + " has " +
+                                         topic->id.to_string() + " now"));
       TRY(logs_->set_aside(name));
       continue;
     }
@@ -212,7 +224,22 @@ Status Broker::match_folders() {
     adopted.partitions.push_back({name.partition, directory_ids[log::LogManager::directory(handle)],
                                   epoch == kNoLeaderEpoch ? LeaderEpoch{0} : epoch});
   }
-  if (unknown.empty()) return {};
+  if (!unknown.empty()) TRY(adopt_topics(std::move(unknown)));
+  name_folders(nameless);
+  return {};
+}
+
+void Broker::name_folders(const std::vector<log::LogManager::Handle>& nameless) {
+  const auto image = images_.get();
+  log::LogManager::TopicIds ids;
+  for (const auto& handle : nameless) {
+    const metadata::Topic* topic = image->find_topic(log::LogManager::partition(handle).topic);
+    if (topic != nullptr) ids.emplace_back(handle, topic->id);
+  }
+  logs_->store_topic_ids(ids);
+}
+
+Status Broker::adopt_topics(std::map<std::string, controller::AdoptTopics::Topic> unknown) {
   controller::AdoptTopics adopt{.broker = report_.node, .topics = {}};
   for (auto& [name, topic] : unknown) {
     report_.adopted.push_back(name);

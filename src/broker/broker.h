@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -69,6 +70,8 @@ class Broker final : public env::RequestHandler {
   Status check_metadata(const quorum::LocalOptions& options) const;
   Status open_metadata();
   Status match_folders();
+  Status adopt_topics(std::map<std::string, controller::AdoptTopics::Topic> unknown);
+  void name_folders(const std::vector<log::LogManager::Handle>& nameless);
   std::shared_ptr<const config::TopicConfig> config_of(const std::string& topic) const;
   void refuse(env::Connection& connection, std::string why);
   void checkpoint();

@@ -11,7 +11,8 @@
 
 namespace moldau::log {
 
-constexpr std::size_t kMostNotes = 100;  // of one log
+constexpr std::size_t kMostNotes = 100;            // of one log
+constexpr std::uint64_t kLargestFile = 64u << 20;  // of those beside the segments
 
 // ---- opening
 // --------------------------------------------------------------------------------------------------------
@@ -89,6 +90,24 @@ Status LogState::ensure_loaded() {
 }
 
 Status Log::look() { return state_->ensure_loaded(); }
+
+// What a log needs that was closed properly; another one is read to an end, and that may take its time.
+// Errors are look()'s to meet.
+Status Log::can_look(env::Haste& haste) {
+  LogState& s = *state_;
+  if (s.loaded) return {};
+  const auto blocks = [](const auto& result) {
+    return !result && result.error().kind == ErrorKind::kWouldBlock;
+  };
+  const auto file_blocks = [&](const std::string& path) {
+    return blocks(s.context.fs->read_file(path, kLargestFile, &haste));
+  };
+  bool cold = file_blocks(s.path(kEpochsName));
+  if (!s.snapshots.empty()) cold |= file_blocks(s.home().path(s.snapshots.back(), kSnapshotSuffix));
+  cold |= blocks(s.active().find_end(s.home(&haste)));
+  if (cold) return fail(ErrorKind::kWouldBlock, s.folder + ": not in memory");
+  return {};
+}
 
 // What was said to be clean is looked at again: checkpoints may be missing or lie.
 Status LogState::load_end() {
@@ -282,9 +301,14 @@ Result<Uuid> Log::topic_id() {
   return *state_->topic_id;
 }
 
-Status Log::set_topic_id(const Uuid& id) {
-  TRY(state_->context.fs->replace_file(state_->path(kPartitionMetadataName),
-                                       as_bytes(format_partition_metadata(id))));
+Status Log::set_topic_id(const Uuid& id, bool durable) {
+  const std::string path = state_->path(kPartitionMetadataName), text = format_partition_metadata(id);
+  if (durable) {
+    TRY(state_->context.fs->replace_file(path, as_bytes(text)));
+  } else {
+    TRY_ASSIGN(file, state_->context.fs->open(path, env::OpenMode::kTruncate));
+    TRY(file->write_at(0, as_bytes(text)));
+  }
   state_->topic_id = id;
   return {};
 }

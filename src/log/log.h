@@ -133,6 +133,8 @@ class Log {
   // A log that was closed cleanly is looked into when it is first used, or now. Its end may move then: the
   // checkpoint that told of it may be old, or lie.
   Status look();
+  // kWouldBlock where a look() now would wait for a disk; `haste` says for what. Nothing changes.
+  Status can_look(env::Haste& haste);
   // What a person should know of this log, one line each, and nobody has taken yet.
   std::vector<std::string> take_notes();
 
@@ -173,7 +175,9 @@ class Log {
   Offset active_segment_base() const;
   const std::string& folder() const;
   Result<Uuid> topic_id();  // of partition.metadata; zero if there is none
-  Status set_topic_id(const Uuid& id);
+  // Durable when it returns; or, without `durable`, as soon as the caller has synced the file system: a crash
+  // before that may tear the file, which then counts as none.
+  Status set_topic_id(const Uuid& id, bool durable = true);
   const RecoveryReport& recovery() const;
   // The folder has been renamed (deletion, moves between log directories).
   void moved_to(const std::string& folder);

@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::string_view kLogger = "kafka.log.LogManager";
 constexpr std::int64_t kRemovalCheckMs = 1000;
-constexpr std::size_t kManyLogs = 8;  // to sync: one wait for all of them is cheaper
 // A topic's flush.ms may change at any time; all logs are asked again so often.
 constexpr std::uint64_t kFlushChecksPerFullLook = 10;
 

@@ -189,15 +189,22 @@ Result<LogManager::Handle> LogManager::create(const TopicPartition& partition, c
     s.failed(*directory, made.error());
     return std::unexpected(std::move(made).error());
   }
-  auto entry = std::make_shared<Entry>();
-  entry->name = partition;
-  entry->directory = directory;
-  entry->files = s.files;
-  entry->log = std::move(*made);
-  entry->flushes_by_time = entry->log->config().flush_ms != kNever;
+  const Handle entry = s.make_entry(partition, *directory, std::move(*made), false);
   const bool fresh =
       s.shared.with([&](State::Shared& shared) { return shared.current.emplace(partition, entry).second; });
   if (!fresh) return fail(ErrorKind::kBusy, partition.to_string() + ": made twice at once");
+  return entry;
+}
+
+LogManager::Handle LogManager::State::make_entry(const TopicPartition& partition, LogDirectory& directory,
+                                                 std::unique_ptr<Log> log, bool future) const {
+  auto entry = std::make_shared<Entry>();
+  entry->name = partition;
+  entry->directory = &directory;
+  entry->future = future;
+  entry->files = files;
+  entry->flushes_by_time = log->config().flush_ms != kNever;
+  entry->log = std::move(log);
   return entry;
 }
 

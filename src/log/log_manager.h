@@ -25,6 +25,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -66,6 +67,11 @@ struct LogManagerOptions {
   std::optional<BrokerId> node_id;        // likewise (1 when nothing says otherwise)
   // The configuration of a topic. Called from any thread.
   std::function<std::shared_ptr<const LogConfig>(const std::string& topic)> config_of;
+  // What the metadata say, asked at load(): the id of a topic, zero where there is no such topic; nothing
+  // where there are no metadata yet.
+  std::function<std::optional<Uuid>(const std::string& topic)> topic_id_of = [](const std::string&) {
+    return std::nullopt;
+  };
   std::string boot_id;  // of the machine; empty: unknown
   std::uint32_t max_open_files = 2000;
   std::int64_t flush_check_ms = 1000;                // how often flush.ms is looked at
@@ -136,6 +142,10 @@ class LogManager {
                         const std::optional<Uuid>& directory = std::nullopt);
   // Takes the log out and renames its folder; its files are removed after file.delete.delay.ms. kNotFound.
   Status remove(const TopicPartition& partition);
+  // Writes partition.metadata of logs that have none. Waits for the disk a few times, however many they are.
+  // A directory that cannot take them goes offline, or is full and stays without.
+  using TopicIds = std::vector<std::pair<Handle, Uuid>>;
+  void store_topic_ids(const TopicIds& ids);
   // Sets a folder of no known topic aside as `-stray`.
   Status set_aside(const TopicPartition& partition);
 
@@ -157,6 +167,7 @@ class LogManager {
   // The copy has holes between its offsets, as the log it is made of: recovery must not take them for a loss.
   Status allow_holes(const Handle& future, const Handle& current);
   std::int64_t now_ms() const;  // wall clock, for appends
+  env::Instant now() const;     // for those who wait
   // Syncs the log on this thread.
   Status flush(const Handle& handle);
   // Brings the copy's checkpoints to the disk, so that promote() has little left to do.

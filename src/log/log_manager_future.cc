@@ -90,13 +90,7 @@ Result<LogManager::Handle> LogManager::create_future(const Handle& current, cons
     s.failed(*directory, made.error());
     return std::unexpected(std::move(made).error());
   }
-  auto entry = std::make_shared<Entry>();
-  entry->name = partition;
-  entry->directory = directory;
-  entry->files = s.files;
-  entry->log = std::move(*made);
-  entry->future = true;
-  entry->flushes_by_time = entry->log->config().flush_ms != kNever;
+  const Handle entry = s.make_entry(partition, *directory, std::move(*made), true);
   const bool fresh =
       s.shared.with([&](State::Shared& shared) { return shared.future.emplace(partition, entry).second; });
   if (!fresh) return fail(ErrorKind::kBusy, partition.to_string() + " began to move twice at once");
@@ -137,6 +131,7 @@ Status LogManager::allow_holes(const Handle& future, const Handle& current) {
 }
 
 std::int64_t LogManager::now_ms() const { return state_->world.clock.wall_ms(); }
+env::Instant LogManager::now() const { return state_->world.clock.now(); }
 
 Status LogManager::flush(const Handle& handle) { return state_->flush(handle, true); }
 
@@ -238,6 +233,8 @@ Status LogManager::State::settle_twins(const Handle& known, const Handle& found,
     TRY_ASSIGN(found_id, found->log->topic_id());
     // The id of a log that was never synced may be lost.
     const bool same_topic = known_id == found_id || known_id.is_zero() || found_id.is_zero();
+    if (const auto now = options.topic_id_of(partition.topic); now && !same_topic)
+      return settle_strangers(known, found, *now, report);
     if (known_generation == found_generation || !same_topic)
       return fail(ErrorKind::kInvalid, partition.to_string() + ": expected in one log directory, found in " +
                                            known->directory->path() + " and in " + found->directory->path() +
@@ -250,6 +247,26 @@ Status LogManager::State::settle_twins(const Handle& known, const Handle& found,
                          " is the later one; removed");
   if (keep_found) shared.with([&](Shared& s) { (future ? s.future : s.current)[partition] = found; });
   const Status gone = discard(left, FolderKind::kDelete);
+  if (gone || left == found) return gone;
+  offline(*left->directory, gone.error().message);
+  return {};
+}
+
+// The folders of two topics that bore one name: the topic was deleted and made again while a directory was
+// away. Only that of the topic there is now stays; with none of them, the caller of load() judges the one
+// that is left. (Kafka: LogManager.isStrayKraftReplica)
+Status LogManager::State::settle_strangers(const Handle& known, const Handle& found, const Uuid& now,
+                                           LoadReport& report) {
+  TRY_ASSIGN(known_id, known->log->topic_id());
+  TRY_ASSIGN(found_id, found->log->topic_id());
+  const bool keep_found = found_id == now;
+  const Handle& left = keep_found ? known : found;
+  report.lines.push_back(left->log->folder() + ": of the topic with the id " +
+                         (keep_found ? known_id : found_id).to_string() + ", " + left->name.topic +
+                         (now.is_zero() ? " is deleted" : " has the id " + now.to_string() + " now") +
+                         "; set aside as -stray");
+  if (keep_found) shared.with([&](Shared& s) { s.current[found->name] = found; });
+  const Status gone = discard(left, FolderKind::kStray);
   if (gone || left == found) return gone;
   offline(*left->directory, gone.error().message);
   return {};

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "log/log_manager_state.h"
@@ -135,14 +136,8 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   TRY_ASSIGN(log, Log::open({&world.fs, files.get()}, path, config_of(partition.topic), open));
   (void)log->topic_id();  // everybody asks next, one log after the other; who asks then is told what is wrong
 
-  auto entry = std::make_shared<Entry>();
-  entry->name = partition;
-  entry->directory = &directory;
-  entry->future = name->kind == FolderKind::kFuture;
-  entry->files = files;
-  entry->flushes_by_time = log->config().flush_ms != kNever;
   judge(*log, path, report);
-  entry->log = std::move(log);
+  const Handle entry = make_entry(partition, directory, std::move(log), name->kind == FolderKind::kFuture);
   const Handle other = shared.with([&](Shared& s) -> Handle {
     auto& map = name->kind == FolderKind::kFuture ? s.future : s.current;
     const auto [place, fresh] = map.emplace(partition, entry);
@@ -150,6 +145,28 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   });
   if (other == nullptr) return {};
   return settle_twins(other, entry, entry->future, report);
+}
+
+void LogManager::store_topic_ids(const TopicIds& ids) {
+  std::map<LogDirectory*, TopicIds> by_directory;
+  for (const auto& item : ids) by_directory[item.first->directory].push_back(item);
+  for (const auto& [directory, here] : by_directory)
+    if (const Status stored = state_->store_topic_ids(*directory, here); !stored)
+      state_->failed(*directory, stored.error());
+}
+
+Status LogManager::State::store_topic_ids(LogDirectory& directory, const TopicIds& ids) {
+  const auto store = [&](bool durable) -> Status {
+    for (const auto& [handle, id] : ids) {
+      Status stored;
+      handle->with_log([&](Log& log) { stored = log.set_topic_id(id, durable); });
+      TRY(stored);
+    }
+    return {};
+  };
+  if (ids.size() < kManyLogs) return store(true);
+  TRY(store(false));
+  return world.fs.sync_all(directory.path()) ? Status{} : store(true);
 }
 
 void LogManager::State::judge(Log& log, const std::string& folder, LoadReport& report) {

@@ -20,6 +20,8 @@ inline bool is_disk_trouble(const Error& error) {
          error.kind == ErrorKind::kNoSpace;
 }
 
+inline constexpr std::size_t kManyLogs = 8;  // to sync: one wait for all of them is cheaper
+
 struct LogManager::Entry {
   TopicPartition name;
   LogDirectory* directory = nullptr;
@@ -79,11 +81,14 @@ struct LogManager::State {
   Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
                      LoadReport& report);
   void judge(Log& log, const std::string& folder, LoadReport& report);
+  Status store_topic_ids(LogDirectory& directory, const TopicIds& ids);
 
   LogDirectory* find_directory(const Uuid& id) const;
   LogDirectory* emptiest_directory();
   DirectoryStatus status_of(const LogDirectory& directory) const;
   void offline(LogDirectory& directory, const std::string& why);
+  Handle make_entry(const TopicPartition& partition, LogDirectory& directory, std::unique_ptr<Log> log,
+                    bool future) const;
   Status take_out(const TopicPartition& partition, FolderKind kind);
   std::vector<Handle> in(const LogDirectory& directory);
   void failed(LogDirectory& directory, const Error& error);
@@ -94,6 +99,7 @@ struct LogManager::State {
   Promotion put_in_place(const Handle& current, const Handle& future);
   Status fence(const Log& current);
   Status settle_twins(const Handle& known, const Handle& found, bool future, LoadReport& report);
+  Status settle_strangers(const Handle& known, const Handle& found, const Uuid& now, LoadReport& report);
   Status discard(const Handle& handle, FolderKind kind);
   void forget_moves();
 

@@ -189,12 +189,38 @@ class Damaged(MetadataTest):
                     self.served(broker, "t", values)
                     broker.kill()
 
+    def test_partition_metadata_that_is_missing_is_written_again(self):
+        for content in (None, b"", b"\0" * 20):
+            with self.subTest(content):
+                broker, values = self.stopped()
+                path = broker.folder / "data/t-0/partition.metadata"
+                good = path.read_bytes()
+                path.unlink() if content is None else path.write_bytes(content)
+                broker.start()
+                self.assertEqual(path.read_bytes(), good)
+                self.served(broker, "t", values)
+                broker.kill()
+
+    def test_partition_metadata_of_topics_that_are_taken_over(self):
+        """From before there were topic ids: the folders get those that the topics have now."""
+        broker, values = self.stopped()
+        shutil.rmtree(self.log(broker).parent)
+        path = broker.folder / "data/t-0/partition.metadata"
+        path.unlink()
+        broker.start()
+        broker.wait_for_line(r"took over the topics .*\bt\b")
+        self.assertRegex(path.read_text(), r"\Aversion: 0\ntopic_id: [\w-]{22}\Z")
+        self.assertEqual(broker.stop(), 0)
+        broker.start()
+        self.served(broker, "t", values)
+
     def test_partition_folder_of_another_topic(self):
         """Its partition.metadata names a topic that is none of ours: set aside, not served and not written to."""
         broker, values = self.stopped()
         (broker.folder / "data/t-0/partition.metadata").write_text("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAABA\n")
         broker.start()
-        broker.wait_for_line(r"WARN .*t-0 belongs to no topic of the metadata: set aside")
+        line = broker.wait_for_line(r"WARN .*t-0 belongs to no topic of the metadata: set aside")
+        self.assertRegex(line, r"it has the topic id AAAAAAAAAAAAAAAAAAAABA, t has [\w-]{22} now")
         self.served(broker, "t", [])
         self.records_there(broker, values)
 
