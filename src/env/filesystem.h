@@ -33,6 +33,9 @@ class File : public std::enable_shared_from_this<File> {
   virtual Status write_at(std::uint64_t position, std::span<const ByteView> pieces) = 0;
   virtual Status truncate(std::uint64_t size) = 0;
   virtual Status sync() = 0;  // data and size are on stable storage when it returns
+  // A hint: a sync follows soon. Files that are told one after the other before the first of them is synced
+  // share one wait, as far as the system can.
+  virtual void begin_sync() {}
   virtual Result<std::uint64_t> size() const = 0;
   // The descriptor for sendfile, or -1 where there is none (simulation).
   virtual int native_handle() const { return -1; }

@@ -7,7 +7,13 @@
 
 namespace moldau::log {
 
+// The first sync then waits for all of them in one go, and the others find little left to do.
+void FlushWork::begin() const {
+  for (const auto& file : files) file->begin_sync();
+}
+
 Status FlushWork::run(env::FileSystem& fs) const {
+  begin();
   for (const auto& file : files) TRY(file->sync());
   if (!parent.empty()) TRY(fs.sync_directory(parent));
   if (!folder.empty()) TRY(fs.sync_directory(folder));

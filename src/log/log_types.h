@@ -159,6 +159,7 @@ struct FlushWork {
   std::uint64_t epochs_version = 0;  // changes of its epochs.
 
   bool empty() const { return up_to <= from && files.empty() && folder.empty() && parent.empty() && !cut; }
+  void begin() const;  // tells the files that run follows; may be called before other files are synced, too
   Status run(env::FileSystem& fs) const;
 };
 

@@ -95,6 +95,8 @@ class File final : public env::File {
     return {};
   }
 
+  void begin_sync() override { ::sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE); }
+
   Status sync() override {
     if (::fdatasync(fd_) != 0) return sync_failed(errno, path_);
     return {};

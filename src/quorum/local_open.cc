@@ -137,7 +137,8 @@ Status LocalQuorumLog::check_voters(const std::optional<QuorumStateFile>& state)
                                            ": this metadata log belongs to a quorum of several controllers");
 }
 
-// Begins a new epoch: first the file, so that no epoch is ever used twice, then the batch that opens it.
+// Begins a new epoch with a batch in the log and a file beside it. Either is enough for the epoch not to be
+// used again; both are durable before anything else is written.
 Status LocalQuorumLog::take_leadership() {
   TRY_ASSIGN(state, read_state());
   TRY(check_voters(state));
@@ -163,8 +164,10 @@ Status LocalQuorumLog::take_leadership() {
                                                 .epoch = epoch_,
                                                 .voters = {options_.node_id},
                                                 .version = voters_.kraft_version >= 1 ? 1 : 0});
-  TRY(files_.replace_file(path(kQuorumStateName), as_bytes(text)));
   TRY(append_batch(leader_change_batch(options_.node_id, voters_, log_->end_offset(), epoch_, now)));
+  TRY_ASSIGN(work, log_->prepare_flush());
+  work.begin();  // one wait for the file and the log
+  TRY(files_.replace_file(path(kQuorumStateName), as_bytes(text)));
   TRY(sync());
   report_.epoch = epoch_;
   return {};

@@ -1,5 +1,6 @@
 #include "server/load_config.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -20,12 +21,15 @@ Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file)
     return unreadable(path, errno == ENOENT ? ErrorKind::kNotFound : ErrorKind::kIo, std::strerror(errno));
-  std::string text(kLargestFile + 1, '\0');
+  std::string text;
+  std::array<char, 4096> part;
   errno = 0;
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || (file.gcount() == 0 && errno != 0))
+  do {
+    file.read(part.data(), part.size());
+    text.append(part.data(), static_cast<std::size_t>(file.gcount()));
+  } while (file && text.size() <= kLargestFile);
+  if (file.bad() || (text.empty() && errno != 0))
     return unreadable(path, ErrorKind::kIo, std::strerror(errno));
-  text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kLargestFile) return unreadable(path, ErrorKind::kInvalid, "it is larger than 16 MiB");
   if (text.contains('\0')) return unreadable(path, ErrorKind::kInvalid, "it is not text");
   return text;
