@@ -29,6 +29,7 @@ void Follower::image_changed(const metadata::ImagePtr& image, const metadata::Ch
   const bool settings = concerns_settings(changes);
   if (settings) update_settings(*image);
   if (replicas_ == nullptr) return;
+  if (settings) limit_moves();
   replicas_->apply(image, changes);
   if (settings) return replicas_->reconfigure_all();
   for (const metadata::Resource& resource : changes.configs) {
@@ -39,7 +40,13 @@ void Follower::image_changed(const metadata::ImagePtr& image, const metadata::Ch
 void Follower::start(replica::ReplicaManager& replicas) {
   replicas_ = &replicas;
   const auto image = world_.images.get();
+  limit_moves();
   replicas.apply(image, everything(*image));
+}
+
+void Follower::limit_moves() {
+  const auto settings = world_.settings.get();
+  replicas_->limit_moves(settings->values.quota("replica.alter.log.dirs.io.max.bytes.per.second"));
 }
 
 bool Follower::concerns_settings(const metadata::Changes& changes) const {

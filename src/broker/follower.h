@@ -26,6 +26,7 @@ class Follower final : public controller::Follower {
  private:
   bool concerns_settings(const metadata::Changes& changes) const;
   void update_settings(const metadata::Image& image);
+  void limit_moves();
 
   World world_;
   BrokerId node_;

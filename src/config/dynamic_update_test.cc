@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace moldau::config {
 namespace {
@@ -36,6 +37,16 @@ TEST(DynamicLayers, Precedence) {
   EXPECT_EQ(values.number("num.io.threads"), 4);
   EXPECT_EQ(values.find("nobody.knows").source, Source::kUnknown);
   EXPECT_FALSE(values.given("message.max.bytes"));
+}
+
+TEST(DynamicLayers, QuotasAreSetDynamicallyOnly) {
+  const char* name = "replica.alter.log.dirs.io.max.bytes.per.second";
+  BrokerValues values(Layer{{name, "5"}});
+  EXPECT_EQ(values.quota(name), std::numeric_limits<std::int64_t>::max());
+  values.set_dynamic_default({{name, "7000000000"}});
+  EXPECT_EQ(values.quota(name), 7'000'000'000);
+  values.set_dynamic_broker({{name, "8"}});
+  EXPECT_EQ(values.quota(name), 8);
 }
 
 TEST(DynamicUpdate, SeveralNamesInOneMessage) {

@@ -78,6 +78,17 @@ std::optional<std::int64_t> BrokerValues::number_if_set(std::string_view name) c
   return found ? std::optional(std::get<std::int64_t>(*found)) : std::nullopt;
 }
 
+std::int64_t BrokerValues::quota(std::string_view name) const {
+  const ConfigDef* definition = config::find(Scope::kBrokerQuota, name);
+  CHECK(definition != nullptr, std::string(name) + " is no quota of brokers");
+  auto text = look_up(dynamic_broker_, name);
+  if (!text) text = look_up(dynamic_default_, name);
+  const auto parsed =
+      text ? parse(*definition, *text) : convert(*definition, definition->default_value.value());
+  CHECK(parsed.has_value(), parsed.error().message);
+  return std::get<std::int64_t>(*parsed);
+}
+
 std::int64_t BrokerValues::number(std::string_view name) const {
   const auto found = number_if_set(name);
   CHECK(found.has_value(), std::string(name) + " is null");

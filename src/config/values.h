@@ -68,6 +68,9 @@ class BrokerValues {
   std::int32_t number32(std::string_view name) const { return static_cast<std::int32_t>(number(name)); }
   std::optional<std::int64_t> number_if_set(std::string_view name) const;
   double real(std::string_view name) const;
+  // Of scope broker-quota: what was set dynamically, for this broker or for all; in a file it says nothing.
+  // (Kafka: BrokerConfigHandler.)
+  std::int64_t quota(std::string_view name) const;
   std::string text(std::string_view name) const;
   std::optional<std::string> text_if_set(std::string_view name) const;
   std::vector<std::string> list(std::string_view name) const;  // null is the empty list

@@ -121,8 +121,10 @@ LogMover::Plan LogMover::make_plan(Partition& p) {
   if (!followed) return {.next = after(followed.error(), &Trouble::future)};
   plan.start = source.start_offset();
   plan.truncations = truncations_;
+  const std::uint64_t allowed = world_.throttle->room(world_.logs.now());
+  if (allowed == 0) return {.next = Next::kRest};
   const auto room =
-      std::min<std::uint64_t>(world_.chunk_bytes, static_cast<std::uint64_t>(source.config().segment_bytes));
+      std::min({world_.chunk_bytes, static_cast<std::uint64_t>(source.config().segment_bytes), allowed});
   auto found = source.read(plan.from, room, source.end_offset(), true);
   if (!found) return {.next = after(found.error(), &Trouble::current)};
   if (found->error != wire::ErrorCode::kNone) {
@@ -223,6 +225,7 @@ Status LogMover::align(log::Log& source) {
 Result<bool> LogMover::read(const env::FileSlice& slice) {
   buffer_.resize(slice.length);
   if (slice.length == 0) return true;
+  world_.throttle->copied(slice.length, world_.logs.now());
   TRY_ASSIGN(got, slice.file->read_at(slice.position, buffer_));
   return got == slice.length;
 }

@@ -2,7 +2,7 @@
 //
 //   copying ──caught up──▶ settled ──held, nothing new, or little──▶ the copy is the log
 //      ▲  │                   │
-//      │  └── resting ◀── no room        (the next tick tries again)
+//      │  └── resting ◀── no room, or the throttle     (the next tick tries again)
 //      └────── much was appended
 //
 // Each step copies batches as they stand, at most one chunk; it reads them without holding the partition. The
@@ -28,6 +28,7 @@
 #include "env/loop.h"
 #include "log/future_log.h"
 #include "log/log_manager.h"
+#include "replica/move_throttle.h"
 #include "replica/partition.h"
 
 namespace moldau::replica {
@@ -46,7 +47,8 @@ class LogMover : public std::enable_shared_from_this<LogMover> {
     env::EventLog& events;
     std::function<Home(const log::LogManager::Handle&, const std::shared_ptr<SharedPartition>&)> home_of;
     std::function<void()> moved;
-    std::uint64_t chunk_bytes = 1 << 20;  // replica.fetch.max.bytes
+    std::uint64_t chunk_bytes = 1 << 20;                                        // replica.fetch.max.bytes
+    std::shared_ptr<MoveThrottle> throttle = std::make_shared<MoveThrottle>();  // one for all moves
   };
   LogMover(const World& world, std::shared_ptr<SharedPartition> partition, log::LogManager::Handle current,
            log::LogManager::Handle future);
@@ -54,7 +56,7 @@ class LogMover : public std::enable_shared_from_this<LogMover> {
   // Once. `resumed`: the copy was begun before this start; what it has too much is cut off before this
   // returns, and before anything may be appended to the log.
   void start(bool resumed);
-  // Goes on where there was no room, or no place in the queue.
+  // Goes on where there was no room, no place in the queue, or a throttle in the way.
   void tick();
   // When it returns nothing of this mover touches a log any more. Never from within the partition.
   void cancel();

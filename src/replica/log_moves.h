@@ -34,6 +34,10 @@ class LogMoves {
   void end_orphans(const std::function<bool(const log::TopicPartition&)>& is_here);
 
   void tick();
+  // replica.alter.log.dirs.io.max.bytes.per.second, of all moves together.
+  void limit(std::int64_t bytes_per_second) {
+    world_.throttle->set_rate(bytes_per_second, world_.logs.now());
+  }
   // All of them stop where they are. The next start goes on with them.
   void stop();
 

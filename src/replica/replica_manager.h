@@ -77,6 +77,7 @@ class ReplicaManager {
   std::vector<Whereabouts> misplaced(const metadata::Image& image) const;
   // AlterReplicaLogDirs (LogMoves::alter). Called as apply() is.
   wire::ErrorCode alter_log_directory(const log::TopicPartition& name, const std::string& directory);
+  void limit_moves(std::int64_t bytes_per_second) { moves_.limit(bytes_per_second); }
   // Asks the configuration source again, for one topic or all of them.
   void reconfigure(std::string_view topic);
   void reconfigure_all();

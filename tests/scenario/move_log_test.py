@@ -1,12 +1,12 @@
 """Partitions move to another log directory while clients write and read, and go on to after a kill."""
-import os, pathlib, shutil, struct, sys, tempfile, unittest
+import os, pathlib, shutil, struct, sys, tempfile, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import kafka_wire as wire
 from moldau import Moldau
 from scenario import Bystander, partition_folder, wait_until
 
-ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS = 34, 35
+ALTER_REPLICA_LOG_DIRS, DESCRIBE_LOG_DIRS, INCREMENTAL_ALTER_CONFIGS = 34, 35, 44
 UNKNOWN_TOPIC_OR_PARTITION, LOG_DIR_NOT_FOUND = 3, 57
 
 
@@ -100,6 +100,26 @@ class MoveLog(unittest.TestCase):
             self.check()
             home, other = other, home
         self.assertGreater(resumed, 0, "no kill came in the middle of a move")
+
+    def throttle(self, rate):
+        change = wire.string("replica.alter.log.dirs.io.max.bytes.per.second") + b"\0" + wire.string(str(rate))
+        r = self.client.call(INCREMENTAL_ALTER_CONFIGS, 0, wire.array([b"\x04" + wire.string("1") + wire.array([change])]) + b"\0")
+        r.int32()
+        self.assertEqual(r.array(lambda: (r.int16(), r.take(2), r.take(1), r.string()))[0][0], wire.NONE)
+
+    def test_keeps_to_a_rate_that_is_set_while_it_runs(self):
+        home, other = self.make(500)
+        self.throttle(0)
+        self.assertEqual(move(self.client, "t", self.folders[other]), wire.NONE)
+        self.throttle(150_000)
+        begin = time.monotonic()
+        self.settled_in(other)
+        # A second's worth at once, a chunk too much, the rest in its time.
+        self.assertGreater(time.monotonic() - begin, (500_000 - 150_000 - 2000) / 150_000 - 0.1)
+        self.check()
+        self.throttle(9223372036854775807)
+        self.assertEqual(move(self.client, "t", self.folders[home]), wire.NONE)
+        self.settled_in(home)
 
     def test_changes_of_mind_and_errors(self):
         home, other = self.make(500)
