@@ -258,6 +258,36 @@ TEST_F(PartitionTest, DeleteRecordsMovesTheStartUpToTheHighWatermark) {
   EXPECT_EQ(read(4).error, ErrorCode::kOffsetOutOfRange);
 }
 
+// A quiet log is looked into when it is first asked for something. (Kafka: KafkaStorageException, and the
+// directory goes offline.)
+TEST_F(PartitionTest, DeleteRecordsThatMeetsADiskErrorSaysSoAndDeletesNothing) {
+  open();
+  append(5);
+  ASSERT_TRUE(log->close());
+  auto again =
+      log::Log::open({&disk, &files}, "/data/t-0", std::make_shared<log::LogConfig>(),
+                     {.clean_shutdown = true, .recovery_point = Offset{5}, .recovery_point_known = true});
+  ASSERT_TRUE(again);
+  log = std::move(*again);
+  partition =
+      std::make_unique<Partition>(log::TopicPartition{"t", PartitionIndex{0}}, Uuid{}, kSelf, *log, keeper);
+  metadata::Partition state;
+  state.leader = kSelf;
+  state.replicas = state.isr = {kSelf};
+  ASSERT_TRUE(partition->take_role(state, Offset{5}));
+  disk.add_fault({.op = simenv::DiskOp::kRead, .path = "/data/t-0"});
+  disk.add_fault({.op = simenv::DiskOp::kOpen, .path = "/data/t-0"});
+  const auto refused = partition->delete_records(Offset{2});
+  EXPECT_EQ(refused.error, ErrorCode::kKafkaStorageError);
+  EXPECT_EQ(refused.low_watermark, kNoOffset);
+  ASSERT_EQ(keeper->failures.size(), 1u) << "the directory goes offline";
+  EXPECT_EQ(keeper->failures.front().kind, ErrorKind::kIo);
+  EXPECT_EQ(log->start_offset(), Offset{0});
+  disk.clear_faults();
+  partition->go_offline(ErrorCode::kKafkaStorageError);  // as the manager does then
+  EXPECT_EQ(partition->delete_records(Offset{2}).error, ErrorCode::kKafkaStorageError);
+}
+
 TEST_F(PartitionTest, WhatACheckpointClaimsAfterACleanStopIsNotToldToClients) {
   for (const std::int64_t claimed : {2, 4, 1'000'000}) {
     disk = simenv::Disk{1};
