@@ -2,7 +2,6 @@
 
 A run of fixed-size fields that exist in the same versions is read and written behind one bounds check."""
 from cpp_reader import Reading
-from cpp_types import CPP
 import language
 
 
