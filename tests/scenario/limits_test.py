@@ -1,5 +1,5 @@
 """Limits of connections that are changed while the broker runs, and still hold after the next start."""
-import os, socket, struct, sys, unittest
+import os, socket, struct, sys, time, unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 import kafka_wire as wire
@@ -68,6 +68,38 @@ class Limits(unittest.TestCase):
                 first.close()
                 reply = wire.Reader(waiting.receive())  # the request from before
                 self.assertGreater(reply.int32(), 0)
+
+
+class Fewer(unittest.TestCase):
+    def test_than_there_are(self):
+        """max.connections is lowered: those idle for longest go, whoever is at work stays."""
+        with Moldau(**{"num.network.threads": 2}) as broker:
+            idle = [wire.Client(broker.port) for _ in range(20)]
+            self.addCleanup(lambda: [client.close() for client in idle])
+            for client in idle:
+                client.api_versions()
+            with wire.Client(broker.port) as admin:
+                self.assertEqual(alter(admin, {"max.connections": "6"})[0], wire.NONE)
+                closed = lambda: [client.is_closed(0.01) for client in idle]
+                wait_until(lambda: closed().count(True) == 15, "all but six are closed")
+                self.assertEqual(closed()[-2:], [False, False], "the last to be used, on two loops")
+                admin.api_versions()
+                broker.wait_for_line("more connections than max.connections")
+
+
+class CreationRate(unittest.TestCase):
+    def test_window(self):
+        """A rate of 2 a second over (3 - 1) x 1 s: four at once and one more, then two a second."""
+        with Moldau(**{"max.connection.creation.rate": 2, "quota.window.num": 3}) as broker:
+            begin = time.monotonic()
+            clients = [wire.Client(broker.port) for _ in range(9)]
+            self.addCleanup(lambda: [client.close() for client in clients])
+            clients[4].api_versions()
+            at_once = time.monotonic() - begin
+            clients[8].api_versions()
+            took = time.monotonic() - begin
+            self.assertLess(at_once, 1)
+            self.assertGreater(took, 1.5)
 
 
 class ControllerListener(unittest.TestCase):
