@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "metadata/image.h"
@@ -33,6 +34,16 @@ struct PartitionView {
 };
 PartitionView view_of(const metadata::Image& image, const metadata::Partition& partition,
                       std::string_view listener, std::int16_t metadata_version);
+// What the partitions of Metadata and DescribeTopicPartitions have in common.
+template <typename Partition>
+void put(PartitionView&& view, Partition& out) {
+  out.partition_index = view.index;
+  out.leader_id = view.leader;
+  out.leader_epoch = view.leader_epoch;
+  out.replica_nodes = std::move(view.replicas);
+  out.isr_nodes = std::move(view.isr);
+  out.offline_replicas = std::move(view.offline);
+}
 
 // Bit n set: operation n is allowed; what an authorizer-less broker tells
 // (org.apache.kafka.common.acl.AclOperation).

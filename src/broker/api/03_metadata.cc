@@ -46,12 +46,7 @@ struct Answer {
       PartitionView view = view_of(image, partition, call.connection().info().listener, call.version());
       auto& p = out.partitions.emplace_back();
       p.error_code = code(view.error);
-      p.partition_index = view.index;
-      p.leader_id = view.leader;
-      p.leader_epoch = view.leader_epoch;
-      p.replica_nodes = std::move(view.replicas);
-      p.isr_nodes = std::move(view.isr);
-      p.offline_replicas = std::move(view.offline);
+      put(std::move(view), p);
     }
   }
 

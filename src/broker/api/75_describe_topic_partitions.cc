@@ -59,14 +59,9 @@ struct Page {
       PartitionView view = view_of(image, partition, call.connection().info().listener, kNewestMetadata);
       auto& p = out.partitions.emplace_back();
       // Who has no leader says so by its leader: Kafka sets no error here.
-      p.partition_index = view.index;
-      p.leader_id = view.leader;
-      p.leader_epoch = view.leader_epoch;
-      p.replica_nodes = std::move(view.replicas);
-      p.isr_nodes = std::move(view.isr);
       p.eligible_leader_replicas = std::move(view.eligible_leaders);
       p.last_known_elr = std::move(view.last_known_eligible);
-      p.offline_replicas = std::move(view.offline);
+      put(std::move(view), p);
     }
     return true;
   }
