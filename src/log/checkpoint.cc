@@ -1,6 +1,7 @@
 #include "log/checkpoint.h"
 
 #include <charconv>
+#include <map>
 #include <optional>
 
 namespace moldau::log {
@@ -52,7 +53,7 @@ bool take_number(std::string_view& line, std::int64_t& out) {
 
 Result<OffsetMap> parse_entries(Lines& lines) {
   TRY_ASSIGN(count, lines.number("the number of entries"));
-  OffsetMap offsets;
+  std::map<TopicPartition, Offset> offsets;  // Kafka writes them in any order
   for (std::int64_t i = 0; i < count; ++i) {
     const auto line = lines.next();
     std::string_view topic = line.value_or("");
@@ -64,7 +65,7 @@ Result<OffsetMap> parse_entries(Lines& lines) {
   }
   if (const auto more = lines.next())
     return lines.wrong("no more than " + std::to_string(count) + " entries", more);
-  return offsets;
+  return OffsetMap(boost::container::ordered_unique_range, offsets.begin(), offsets.end());
 }
 
 Status expect_version(Lines& lines) {

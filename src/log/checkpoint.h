@@ -11,7 +11,7 @@
 // Plain functions; any thread.
 #pragma once
 
-#include <map>
+#include <boost/container/flat_map.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +35,8 @@ inline constexpr const char* kEpochsName = "leader-epoch-checkpoint";
 inline constexpr const char* kPartitionMetadataName = "partition.metadata";
 inline constexpr const char* kMoveGenerationName = "move-generation";  // ours; see future_log.h
 
-using OffsetMap = std::map<TopicPartition, Offset>;
+// Flat, for there is one of each kind for every partition, for as long as the broker runs.
+using OffsetMap = boost::container::flat_map<TopicPartition, Offset>;
 
 // kCorrupt names `path`, the line, what was expected and found.
 Result<OffsetMap> parse_offsets(std::string_view text, const std::string& path);

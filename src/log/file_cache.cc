@@ -62,6 +62,15 @@ void FileCache::drop(FileSlot& slot) {
   slot.file.reset();
 }
 
+void FileCache::close_idle() {
+  std::vector<std::shared_ptr<env::File>> leaving;
+  seats_.with([&](Seats& seats) {
+    for (std::uint32_t seat = 0; seat < seats.files.size(); ++seat)
+      if (seats.files[seat] && !used_[seat].exchange(false, std::memory_order_relaxed))
+        leaving.push_back(std::move(seats.files[seat]));
+  });
+}
+
 std::uint32_t FileCache::held() {
   return seats_.with([](Seats& seats) {
     std::uint32_t count = 0;

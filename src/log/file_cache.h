@@ -37,6 +37,8 @@ class FileCache {
   std::shared_ptr<env::File> peek(FileSlot& slot);
   // Forgets the file: the next get() opens the path anew.
   void drop(FileSlot& slot);
+  // Closes what nobody asked for since it was opened or since the last call.
+  void close_idle();
 
   std::uint32_t limit() const { return limit_; }
   std::uint64_t opened() const { return opened_.load(std::memory_order_relaxed); }  // ever; for metrics

@@ -55,7 +55,7 @@ Status Log::take_over(Log& original) {
   s.config = o.config;
   s.epochs = o.epochs;
   s.epochs_changed();
-  s.producers = o.producers;
+  s.producers.copy_from(o.producers);
   TRY(s.write_snapshot(s.end));
   TRY_ASSIGN(snapshot, s.context.fs->open(s.home().path(s.end, kSnapshotSuffix), env::OpenMode::kReadWrite));
   return snapshot->sync();

@@ -377,7 +377,9 @@ void Log::expire_producers(std::int64_t now_ms) {
 }
 
 void Log::trim_memory() {
-  for (Segment& segment : state_->segments) segment.forget_index();
+  LogState& s = *state_;
+  for (Segment& segment : s.segments) segment.trim_memory(s.context);
+  if (std::exchange(s.trimmed_end, s.end) == s.end) s.tail.clear();
 }
 
 }  // namespace moldau::log

@@ -82,6 +82,7 @@ void LogManager::State::run_chore(Chore chore) {
     if (chore == kRetention) retain(*directory);
     if (!done) failed(*directory, done.error());
   }
+  if (chore == kRecoveryPoints) files->close_idle();
 }
 
 void LogManager::run_retention() {
@@ -167,6 +168,8 @@ void LogManager::State::flush_by_time() {
 Status LogManager::State::write_recovery_points(LogDirectory& directory, bool flush_large) {
   const std::vector<Handle> handles = in(directory);
   OffsetMap points, written;
+  points.reserve(handles.size());
+  written.reserve(handles.size());
   std::vector<Handle> large;
   for (const Handle& handle : handles) {
     Status done;

@@ -308,7 +308,9 @@ Status LogManager::checkpoint_high_watermarks(
   for (const auto& directory : state_->directories) {
     if (!directory->online()) continue;
     OffsetMap offsets;
-    for (const Handle& handle : state_->in(*directory))
+    const std::vector<Handle> handles = state_->in(*directory);
+    offsets.reserve(handles.size());
+    for (const Handle& handle : handles)
       if (const auto offset = of(handle->name)) offsets[handle->name] = *offset;
     if (Status stored = directory->store_high_watermarks(std::move(offsets)); !stored) {
       state_->failed(*directory, stored.error());

@@ -26,10 +26,11 @@ namespace moldau::log {
 class Tail {
  public:
   void add(Offset offset, std::uint32_t position) {
+    marks_.resize(kSize);
     newest_ = (newest_ + 1) % kSize;
     marks_[newest_] = {offset, position};
   }
-  void clear() { marks_.fill({}); }
+  void clear() { marks_ = std::vector<Mark>(); }  // gives the memory back
   // Where the batch that begins exactly with `offset` starts.
   std::optional<std::uint32_t> position_of(Offset offset) const {
     for (const Mark& mark : marks_)
@@ -49,7 +50,7 @@ class Tail {
     Offset offset = kNoOffset;
     std::uint32_t position = 0;
   };
-  std::array<Mark, kSize> marks_;
+  std::vector<Mark> marks_;  // kSize of them, or none
   std::size_t newest_ = 0;
 };
 
@@ -101,14 +102,20 @@ class LogState {
   std::uint64_t size_bytes = 0;
   std::uint64_t unflushed_bytes = 0;
   Tail tail;
-  bool tail_dirty = false;  // a failed write may have left bytes behind active().size()
-
-  bool loaded = false;  // nothing is left for ensure_loaded()
-  bool clean = false;   // opened after a clean shutdown, and not loaded yet
+  Offset trimmed_end = kNoOffset;  // the log's end when memory was last given back
   std::int64_t opened_ms = 0;
+
+  // Side by side: there is one LogState for each partition.
+  bool tail_dirty = false;           // a failed write may have left bytes behind active().size()
+  bool loaded = false;               // nothing is left for ensure_loaded()
+  bool clean = false;                // opened after a clean shutdown, and not loaded yet
+  bool epochs_unsynced = false;      // leader-epoch-checkpoint is not durably what `epochs` is
+  bool epochs_unwritten = false;     // … nor in the system's hands
+  bool metadata_unsynced = false;    // partition.metadata is new
+  bool parent_unsynced = false;      // the folder's own name may not be durable
+  bool has_move_generation = false;  // the file was there when the log was opened
+
   EpochCache epochs;
-  bool epochs_unsynced = false;   // leader-epoch-checkpoint is not durably what `epochs` is
-  bool epochs_unwritten = false;  // … nor in the system's hands
   std::uint64_t epochs_version = 0;
   ProducerState producers;
   std::vector<Offset> snapshots;    // of producers, on disk, sorted
@@ -117,10 +124,7 @@ class LogState {
   std::int64_t last_flush_ms = 0;
   std::uint64_t new_names = 0;  // counts files made; the folder was synced when it was synced_names
   std::uint64_t synced_names = 0;
-  bool metadata_unsynced = false;      // partition.metadata is new
-  bool parent_unsynced = false;        // the folder's own name may not be durable
   std::optional<Offset> unsynced_cut;  // base of a segment whose file was truncated and not synced since
-  bool has_move_generation = false;    // the file was there when the log was opened
   std::uint64_t truncations = 0;       // a flush prepared before one says nothing about the log after it
   std::int64_t last_now_ms = 0;
   // Said before the log was loaded: an epoch that begins where the log ends.

@@ -261,6 +261,21 @@ TEST(FileCache, KeepsTheBoundAndServesAll) {
   EXPECT_GT(cache.opened(), 20u);
 }
 
+TEST(FileCache, ClosesWhatNobodyAsksFor) {
+  simenv::Disk disk(1);
+  FileCache cache(disk, 4);
+  FileSlot busy, idle;
+  ASSERT_TRUE(cache.get(busy, "/busy", env::OpenMode::kCreate));
+  ASSERT_TRUE(cache.get(idle, "/idle", env::OpenMode::kCreate));
+  ASSERT_TRUE(cache.peek(busy));
+  cache.close_idle();
+  EXPECT_EQ(cache.held(), 1u);
+  EXPECT_TRUE(idle.file.expired());
+  EXPECT_TRUE(cache.peek(busy));
+  ASSERT_TRUE(cache.get(idle, "/idle", env::OpenMode::kCreate)) << "it is opened again when somebody comes";
+  EXPECT_TRUE(cache.peek(idle));
+}
+
 TEST(FileCache, KeepsWhatIsUsed) {
   simenv::Disk disk(1);
   FileCache cache(disk, 4);

@@ -75,9 +75,23 @@ void ProducerEntry::add(const ProducerBatch& batch) {
   count = static_cast<std::uint8_t>(std::min<std::size_t>(count + 1u, kKept));
 }
 
+const ProducerState::Known& ProducerState::known() const {
+  static const Known kNothing;
+  return known_ ? *known_ : kNothing;
+}
+
+ProducerState::Known& ProducerState::made() {
+  if (!known_) known_ = std::make_unique<Known>();
+  return *known_;
+}
+
+void ProducerState::copy_from(const ProducerState& other) {
+  known_ = other.known_ ? std::make_unique<Known>(*other.known_) : nullptr;
+}
+
 const ProducerEntry* ProducerState::find(ProducerId producer) const {
-  const auto found = producers_.find(producer);
-  return found == producers_.end() ? nullptr : &found->second;
+  const auto found = known().producers.find(producer);
+  return found == known().producers.end() ? nullptr : &found->second;
 }
 
 ProducerVerdict ProducerState::check_data(const record::BatchHeader& header, Offset offset,
@@ -121,7 +135,7 @@ ProducerVerdict ProducerState::check_marker(const record::BatchHeader& header,
 }
 
 void ProducerState::apply_data(const record::BatchHeader& header) {
-  ProducerEntry& entry = producers_[header.producer_id];
+  ProducerEntry& entry = made().producers[header.producer_id];
   entry.set_epoch(header.producer_epoch);
   entry.add({.last_offset = header.last_offset,
              .timestamp = header.max_timestamp,
@@ -130,14 +144,14 @@ void ProducerState::apply_data(const record::BatchHeader& header) {
   entry.last_timestamp = header.max_timestamp;
   if (header.transactional() && entry.transaction_start == kNoOffset) {
     entry.transaction_start = header.base_offset;
-    open_[header.base_offset] = header.producer_id;
+    made().open[header.base_offset] = header.producer_id;
   }
 }
 
 std::optional<CompletedTransaction> ProducerState::apply_marker(const record::BatchHeader& header,
                                                                 const record::EndTxnMarker& marker,
                                                                 std::int64_t timestamp) {
-  ProducerEntry& entry = producers_[header.producer_id];
+  ProducerEntry& entry = made().producers[header.producer_id];
   const Offset start = entry.transaction_start;
   entry.set_epoch(header.producer_epoch);
   entry.coordinator_epoch = marker.coordinator_epoch;
@@ -151,45 +165,44 @@ std::optional<CompletedTransaction> ProducerState::apply_marker(const record::Ba
 }
 
 Offset ProducerState::stable_after(const CompletedTransaction& done) const {
-  for (const auto& [first, producer] : open_)
+  for (const auto& [first, producer] : known().open)
     if (producer != done.producer) return first;
   return done.last_offset + 1;
 }
 
 void ProducerState::complete(const CompletedTransaction& done) {
-  open_.erase(done.first_offset);
-  unreplicated_[done.first_offset] = {done.producer, done.last_offset};
+  made().open.erase(done.first_offset);
+  made().unreplicated[done.first_offset] = {done.producer, done.last_offset};
 }
 
 std::optional<Offset> ProducerState::first_unstable(Offset high_watermark) {
   start_moved_to(high_watermark);  // a marker below it is stable for good
   std::optional<Offset> first;
-  if (!open_.empty()) first = open_.begin()->first;
-  if (!unreplicated_.empty() && (!first || unreplicated_.begin()->first < *first))
-    first = unreplicated_.begin()->first;
+  const auto& [producers, open, unreplicated] = known();
+  if (!open.empty()) first = open.begin()->first;
+  if (!unreplicated.empty() && (!first || unreplicated.begin()->first < *first))
+    first = unreplicated.begin()->first;
   return first;
 }
 
 void ProducerState::start_moved_to(Offset start) {
-  if (unreplicated_.empty()) return;
-  std::erase_if(unreplicated_, [&](const auto& entry) { return entry.second.last_offset < start; });
+  if (!known_) return;
+  std::erase_if(known_->unreplicated, [&](const auto& entry) { return entry.second.last_offset < start; });
 }
 
 void ProducerState::expire(std::int64_t now_ms, std::int64_t after_ms) {
-  std::erase_if(producers_, [&](const auto& item) {
+  if (!known_) return;
+  std::erase_if(known_->producers, [&](const auto& item) {
     return item.second.transaction_start == kNoOffset && now_ms - item.second.last_timestamp >= after_ms;
   });
+  if (known_->producers.empty() && known_->unreplicated.empty()) known_.reset();
 }
 
-void ProducerState::clear() {
-  producers_.clear();
-  open_.clear();
-  unreplicated_.clear();
-}
+void ProducerState::clear() { known_.reset(); }
 
 std::vector<ProducerStatus> ProducerState::status() const {
   std::vector<ProducerStatus> all;
-  for (const auto& [id, entry] : producers_) {
+  for (const auto& [id, entry] : known().producers) {
     all.push_back({.producer = id,
                    .epoch = entry.epoch,
                    .last_sequence = entry.last_sequence(),
@@ -203,7 +216,7 @@ std::vector<ProducerStatus> ProducerState::status() const {
 
 Bytes ProducerState::snapshot() const {
   std::vector<ProducerId> ids;
-  for (const auto& item : producers_) ids.push_back(item.first);
+  for (const auto& item : known().producers) ids.push_back(item.first);
   std::ranges::sort(ids);
 
   Bytes out(kFront + ids.size() * kEntryBytes);
@@ -212,7 +225,7 @@ Bytes ProducerState::snapshot() const {
   std::uint8_t* at = out.data() + kFront;
   const auto put = [&](auto value) { store_be(at, value), at += sizeof value; };
   for (const ProducerId id : ids) {
-    const ProducerEntry& entry = producers_.at(id);
+    const ProducerEntry& entry = known().producers.at(id);
     const ProducerBatch* last = entry.last();
     put(id.value);
     put(entry.epoch.value);
@@ -262,8 +275,8 @@ Status ProducerState::load(ByteView in, const std::string& path, std::int64_t no
     if (start >= 0) entry.transaction_start = Offset{start};
     if (batch.last_offset.value >= 0) entry.add(batch);
     if (start < 0 && now_ms - entry.last_timestamp >= expire_after_ms) continue;
-    if (start >= 0) open_[entry.transaction_start] = id;
-    producers_[id] = entry;
+    if (start >= 0) made().open[entry.transaction_start] = id;
+    made().producers[id] = entry;
   }
   return {};
 }

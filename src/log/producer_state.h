@@ -17,6 +17,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -80,6 +81,8 @@ struct ProducerVerdict {
 
 class ProducerState {
  public:
+  void copy_from(const ProducerState& other);
+
   // Whether a data batch of a producer may be appended at `offset`. Sequences only where `check_sequence`.
   ProducerVerdict check_data(const record::BatchHeader& header, Offset offset, bool check_sequence,
                              bool transaction_verified) const;
@@ -103,7 +106,7 @@ class ProducerState {
 
   void expire(std::int64_t now_ms, std::int64_t after_ms);
   void clear();
-  bool empty() const { return producers_.empty(); }
+  bool empty() const { return known().producers.empty(); }
   const ProducerEntry* find(ProducerId producer) const;
   std::vector<ProducerStatus> status() const;  // by producer id
 
@@ -118,9 +121,15 @@ class ProducerState {
     Offset last_offset;
   };
 
-  std::unordered_map<ProducerId, ProducerEntry> producers_;
-  std::map<Offset, ProducerId> open_;        // transactions by their first offset
-  std::map<Offset, Finished> unreplicated_;  // completed, marker not known to be below the high watermark
+  struct Known {
+    std::unordered_map<ProducerId, ProducerEntry> producers;
+    std::map<Offset, ProducerId> open;        // transactions by their first offset
+    std::map<Offset, Finished> unreplicated;  // completed, marker not known to be below the high watermark
+  };
+  const Known& known() const;
+  Known& made();  // known(), made if there is none yet
+
+  std::unique_ptr<Known> known_;  // none in most logs: they never had a producer with an id
 };
 
 }  // namespace moldau::log

@@ -242,14 +242,19 @@ bool Segment::index_full(std::int32_t max_bytes) const {
 
 Status Segment::spill(const Home& home) {
   if (!index_) return {};
-  const auto write = [&](FileSlot& slot, std::string_view suffix, auto& index) -> Status {
+  const auto write = [&]<typename Slot>(FileSlot& slot, std::string_view suffix, SparseIndex<Slot>& index,
+                                        std::uint32_t& listed) -> Status {
     if (!index.has_pending()) return {};
     TRY_ASSIGN(into, opener(home, slot, suffix, index)());
     index_unsynced_ = true;
-    return index.spill(*into);
+    // A file with something behind its slots, as Kafka leaves it, is trimmed when it is sealed.
+    const bool exact = (listed == kMissing ? 0 : listed) == index.written() * Slot::kBytes;
+    TRY(index.spill(*into));
+    if (exact) listed = index.written() * Slot::kBytes;
+    return {};
   };
-  TRY(write(index_->offsets_file, kIndex, index_->offsets));
-  TRY(write(index_->times_file, kTime, index_->times));
+  TRY(write(index_->offsets_file, kIndex, index_->offsets, beside_.index));
+  TRY(write(index_->times_file, kTime, index_->times, beside_.time));
   if (aborted_ && aborted_->written < aborted_->entries.size()) {
     Bytes bytes;
     for (std::size_t i = aborted_->written; i < aborted_->entries.size(); ++i) {
@@ -287,15 +292,19 @@ Status Segment::seal(const Home& home) {
   return trim(home, index_->times_file, kTime, index_->times, beside_.time);
 }
 
-void Segment::forget_index() {
-  if (!index_) return;
-  if (index_->touched || index_unsynced_ || index_->offsets.has_pending() || index_->times.has_pending()) {
-    index_->touched = false;
-    return;
-  }
-  if (beside_.index != index_->offsets.written() * OffsetSlot::kBytes ||
-      beside_.time != index_->times.written() * TimeSlot::kBytes)
-    return;  // still growing: what is not sealed stays
+// Whether all of it can be had from files again, with a small read each.
+bool Segment::quick_to_load(const Index& index) const {
+  constexpr std::uint32_t kSmall = 64 << 10;
+  const std::uint32_t offsets = index.offsets.written() * OffsetSlot::kBytes,
+                      times = index.times.written() * TimeSlot::kBytes;
+  return !has_pending() && beside_.index == offsets && beside_.time == times && offsets + times <= kSmall;
+}
+
+void Segment::trim_memory(const LogContext& context) {
+  if (file_.file.expired()) file_ = {};  // what is left of a closed file, too, takes room
+  if (!index_ || std::exchange(index_->touched, false) || !quick_to_load(*index_)) return;
+  context.files->drop(index_->offsets_file);
+  context.files->drop(index_->times_file);
   index_.reset();
 }
 

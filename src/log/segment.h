@@ -1,7 +1,7 @@
 // One segment: a .log file from `base` on, its index, its aborted transactions. A passive part: it knows
 // nothing of its neighbours, of producers or epochs, and appends nothing by itself.
 //
-//   listed ──ensure_index──▶ indexed ──forget_index──▶ listed       nothing of a listed segment is in memory
+//   listed ──ensure_index──▶ indexed ──trim_memory──▶ listed        nothing of a listed segment is in memory
 //
 // Always holds: size() bytes of the file are whole batches with growing offsets, once recovery is done with
 // it. The index is derived from them: missing, cut or implausible, it is rebuilt by reading the headers.
@@ -97,8 +97,9 @@ class Segment {
   }
   // The segment grows no more (or the log closes): the last time slot, and files of their true size.
   Status seal(const Home& home);
-  // Gives the memory back if nobody asked since the last call. REQUIRES for the active one: nothing pending.
-  void forget_index();
+  // Gives back what nobody asked for since the last call: the index, and the places of files that were
+  // closed.
+  void trim_memory(const LogContext& context);
   bool indexed() const { return index_ != nullptr; }
   bool index_unsynced() const { return index_unsynced_; }
   void index_synced() { index_unsynced_ = false; }
@@ -185,6 +186,7 @@ class Segment {
                                           std::string& broken);
   template <typename Slot>
   auto opener(const Home& home, FileSlot& slot, std::string_view suffix, const SparseIndex<Slot>& index);
+  bool quick_to_load(const Index& index) const;
   template <typename Slot>
   Status trim(const Home& home, FileSlot& slot, std::string_view suffix, SparseIndex<Slot>& index,
               std::uint32_t& listed);

@@ -143,7 +143,8 @@ void Partition::advance_high_watermark() {
   const std::uint64_t size = log_->size_bytes();
   const std::uint64_t news = size > told_bytes_ ? size - told_bytes_ : 1;
   told_bytes_ = size;
-  for (const auto& waiter : watchers_) waiter->advanced(news);
+  if (!watchers_) return;
+  for (const auto& waiter : watchers_->all) waiter->advanced(news);
 }
 
 void Partition::tell_acknowledged() {
@@ -157,7 +158,8 @@ void Partition::tell_acknowledged() {
 }
 
 void Partition::tell_changed() {
-  for (const auto& waiter : watchers_) waiter->changed();
+  if (!watchers_) return;
+  for (const auto& waiter : watchers_->all) waiter->changed();
 }
 
 Read Partition::refuse(ErrorCode error) const {
@@ -225,16 +227,20 @@ Read Partition::read(const ReadOptions& options) {
 }
 
 void Partition::watch(const std::shared_ptr<FetchWaiter>& waiter, Offset seen_high_watermark) {
-  if (const auto [place, is_new] = places_.try_emplace(waiter.get()); is_new)
-    place->second = watchers_.insert(watchers_.end(), waiter);
+  if (!watchers_) watchers_ = std::make_unique<Watchers>();
+  auto& [all, places] = *watchers_;
+  if (const auto [place, is_new] = places.try_emplace(waiter.get()); is_new)
+    place->second = all.insert(all.end(), waiter);
   if (offline_ || leader_ != self_ || seen_high_watermark != high_watermark_) waiter->changed();
 }
 
 void Partition::unwatch(const FetchWaiter* waiter) {
-  const auto place = places_.find(waiter);
-  if (place == places_.end()) return;
-  watchers_.erase(place->second);
-  places_.erase(place);
+  if (!watchers_) return;
+  auto& [all, places] = *watchers_;
+  const auto place = places.find(waiter);
+  if (place == places.end()) return;
+  all.erase(place->second);
+  places.erase(place);
 }
 
 Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolation,

@@ -197,10 +197,14 @@ class Partition {
   wire::ErrorCode offline_error_ = wire::ErrorCode::kNone;
   std::uint64_t told_bytes_ = 0;  // of the log when the fetch waiters were last told
 
-  std::list<Waiting> waiting_;  // in order of offset; a list, for most partitions never have one
-  std::list<std::shared_ptr<FetchWaiter>>
-      watchers_;  // in the order in which they came, so a run can be repeated
-  std::unordered_map<const FetchWaiter*, std::list<std::shared_ptr<FetchWaiter>>::iterator> places_;
+  // Fetches in the order in which they came, so a run can be repeated.
+  struct Watchers {
+    std::list<std::shared_ptr<FetchWaiter>> all;
+    std::unordered_map<const FetchWaiter*, std::list<std::shared_ptr<FetchWaiter>>::iterator> places;
+  };
+
+  std::list<Waiting> waiting_;          // in order of offset; a list, for most partitions never have one
+  std::unique_ptr<Watchers> watchers_;  // made for the first
 };
 
 }  // namespace moldau::replica

@@ -12,12 +12,12 @@ constexpr std::string_view kLogger = "kafka.server.ReplicaManager";
 class Keeper final : public LogKeeper, public std::enable_shared_from_this<Keeper> {
  public:
   Keeper(const ReplicaManager::World& world, log::LogManager::Handle handle)
-      : world_(world), handle_(std::move(handle)) {}
+      : logs_(world.logs), background_(world.background), events_(world.events), handle_(std::move(handle)) {}
 
   void serve(const PartitionRef& partition) { partition_ = partition; }
 
   void flush_soon(bool include_active) override {
-    world_.logs.flush_in_background(handle_, include_active, [self = shared_from_this()](Status done) {
+    logs_.flush_in_background(handle_, include_active, [self = shared_from_this()](Status done) {
       if (const PartitionRef partition = self->partition_.lock(); partition && done) {
         partition->with([](Partition& p) { p.advance_high_watermark(); });
       }
@@ -28,17 +28,18 @@ class Keeper final : public LogKeeper, public std::enable_shared_from_this<Keepe
   }
   void disk_failed(const Error& error) override {
     // Not here: the manager will want this very partition. A full queue: the next failure asks again.
-    world_.background.submit(
-        std::hash<std::string>{}(log::LogManager::directory(handle_)),
-        [self = shared_from_this(), error] { self->world_.logs.disk_failed(self->handle_, error); });
+    background_.submit(std::hash<std::string>{}(log::LogManager::directory(handle_)),
+                       [self = shared_from_this(), error] { self->logs_.disk_failed(self->handle_, error); });
   }
 
   void noticed(std::string line) override {
-    world_.events.write(env::Level::kWarn, "kafka.log.UnifiedLog", std::move(line));
+    events_.write(env::Level::kWarn, "kafka.log.UnifiedLog", std::move(line));
   }
 
  private:
-  ReplicaManager::World world_;
+  log::LogManager& logs_;
+  env::Background& background_;
+  env::EventLog& events_;
   log::LogManager::Handle handle_;
   std::weak_ptr<SharedPartition> partition_;
 };
