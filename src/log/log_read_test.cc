@@ -210,6 +210,22 @@ TEST_F(ColdLogTest, HearsWhatIsMissingAndFindsTheSame) {
   EXPECT_EQ(rounds, 0) << "all of it is in memory now";
 }
 
+TEST_F(ColdLogTest, TheFirstLookIsAskedFor) {
+  fill();
+  ASSERT_TRUE(log->close());
+  reopen({.clean_shutdown = true, .recovery_point = Offset{kRecords}, .recovery_point_known = true});
+  disk.forget_cache();
+  ASSERT_TRUE(hastily([&](env::Haste* haste) { return log->can_look(*haste); }));
+  EXPECT_GE(rounds, 1);
+  EXPECT_LE(rounds, 3) << "index, end of the segment, and whatever else there is at once";
+  const auto read = disk.counters().bytes_read;
+  ASSERT_TRUE(log->look());
+  EXPECT_GT(disk.counters().bytes_read, read) << "it was not looked into before";
+  env::Haste haste;
+  disk.forget_cache();
+  EXPECT_TRUE(log->can_look(haste)) << "done once";
+}
+
 TEST_F(ColdLogTest, AsksForAllTimesAtOnce) {
   fill();
   restart_cleanly();

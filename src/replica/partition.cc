@@ -85,6 +85,10 @@ ErrorCode Partition::ready(std::int32_t current_leader_epoch) {
   return ErrorCode::kNone;
 }
 
+bool Partition::is_cold(env::Haste* haste) const {
+  return haste != nullptr && !end_known_ && leads() && !log_->can_look(*haste);
+}
+
 void Partition::tell_notes() {
   for (std::string& line : log_->take_notes()) keeper_->noticed(std::move(line));
 }
@@ -187,6 +191,7 @@ Read cold_read() { return {.slice = {}, .diverging = {}, .aborted = {}, .cold = 
 }  // namespace
 
 Read Partition::read(const ReadOptions& options) {
+  if (is_cold(options.haste)) return cold_read();
   if (const ErrorCode error = ready(options.current_leader_epoch); error != ErrorCode::kNone)
     return refuse(error);
   Read out{.high_watermark = high_watermark_, .slice = {}, .diverging = {}, .aborted = {}};
@@ -245,6 +250,7 @@ void Partition::unwatch(const FetchWaiter* waiter) {
 
 Partition::Found Partition::find_offset(std::int64_t timestamp, Isolation isolation,
                                         std::int32_t current_leader_epoch, env::Haste* haste) {
+  if (is_cold(haste)) return {.at = {}, .cold = true};
   if (const ErrorCode error = ready(current_leader_epoch); error != ErrorCode::kNone)
     return {.error = error, .at = {}};
   const auto stable = last_stable_offset();

@@ -172,6 +172,7 @@ class Partition {
 
   // check_leader(), and that the log is what it was said to be: before anything is told of it.
   wire::ErrorCode ready(std::int32_t current_leader_epoch = -1);
+  bool is_cold(env::Haste* haste) const;  // ready() would wait for a disk
   void tell_notes();
   bool acknowledges_durably() const { return log_->config().flush_messages == 1; }
   Offset local_end() const { return acknowledges_durably() ? log_->recovery_point() : log_->end_offset(); }
