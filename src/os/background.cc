@@ -1,10 +1,20 @@
 #include "os/background.h"
 
+#include <chrono>
 #include <pthread.h>
 
 #include "base/check.h"
 
+// Of mimalloc, where that is what we are linked with: frees what this thread keeps for its next allocations.
+extern "C" void mi_collect(bool force) __attribute__((weak));
+
 namespace moldau::os {
+namespace {
+
+// Without work for so long, a thread gives back the memory that its last jobs have left it.
+constexpr std::chrono::seconds kRest{3};
+
+}  // namespace
 
 Background::Background(unsigned threads, std::size_t queue_limit) : queue_limit_(queue_limit) {
   CHECK(threads > 0);
@@ -47,8 +57,14 @@ std::size_t Background::queued() const {
 
 void Background::work() {
   std::unique_lock lock(mutex_);
+  const auto wanted = [&] { return !ready_.empty() || (stopping_ && queued_ == 0); };
   for (;;) {
-    changed_.wait(lock, [&] { return !ready_.empty() || (stopping_ && queued_ == 0); });
+    if (mi_collect != nullptr && !changed_.wait_for(lock, kRest, wanted)) {
+      lock.unlock();
+      mi_collect(true);
+      lock.lock();
+    }
+    changed_.wait(lock, wanted);
     if (ready_.empty()) return;
     const std::uint64_t key = ready_.front();
     ready_.pop_front();
