@@ -65,14 +65,13 @@ Status LogDirectory::load(const std::string& boot_id, std::vector<std::string>& 
     TRY(fs_.sync_directory(path_));
   }
   if (!fs_.exists(file(kRecoveryPointName))) {
-    // A fresh directory gets one at once: a log that has no line there is then known to be young. Should the
-    // power take it, logs without a line are checked from their beginning.
+    // A fresh directory gets one at once: a log that has no line there is then known to be young.
     TRY_ASSIGN(content, fs_.list(path_));
     // The quorum's own folder may be there already.
     checkpoints_whole_ = std::ranges::none_of(content, [](const env::DirEntry& e) {
       return e.is_directory && !e.name.starts_with("__cluster_metadata-");
     });
-    if (checkpoints_whole_) TRY(replace_unsynced(kRecoveryPointName, format_offsets({})));
+    if (checkpoints_whole_) TRY(store_offsets(fs_, file(kRecoveryPointName), {}));
   }
   Checkpoints found;
   found.recovery_points = read(kRecoveryPointName, lines);
@@ -150,19 +149,14 @@ Status LogDirectory::store_high_watermarks(OffsetMap offsets) {
   return store(&Checkpoints::high_watermarks, kHighWatermarkName, std::move(offsets));
 }
 
-// Where a power loss may take it, or tear it, which is noticed.
-Status LogDirectory::replace_unsynced(const char* name, const std::string& content) {
-  const std::string temporary = file(name) + ".tmp";
+// Without sync: it is of use while the machine runs, and torn it is noticed.
+Status LogDirectory::write_written(const OffsetMap& offsets) {
+  const std::string temporary = file(kWrittenName) + ".tmp";
   {
     TRY_ASSIGN(out, fs_.open(temporary, env::OpenMode::kTruncate));
-    TRY(out->write_at(0, as_bytes(content)));
+    TRY(out->write_at(0, as_bytes(format_written({boot_id_, offsets}))));
   }
-  return fs_.rename(temporary, file(name));
-}
-
-// Of use while the machine runs.
-Status LogDirectory::write_written(const OffsetMap& offsets) {
-  return replace_unsynced(kWrittenName, format_written({boot_id_, offsets}));
+  return fs_.rename(temporary, file(kWrittenName));
 }
 
 Status LogDirectory::store_written(OffsetMap offsets) {

@@ -80,7 +80,6 @@ class LogDirectory {
     OffsetMap recovery_points, log_starts, high_watermarks, cleaned, written;
   };
   std::string file(const char* name) const { return path_ + "/" + name; }
-  Status replace_unsynced(const char* name, const std::string& content);
   Status write_written(const OffsetMap& offsets);
   OffsetMap read(const char* name, std::vector<std::string>& lines);
   Status store(OffsetMap Checkpoints::* which, const char* name, OffsetMap&& offsets);
