@@ -52,8 +52,7 @@ void EventLoop::run() {
   stopping_ = false;
   std::array<epoll_event, kEventsPerTurn> events;
   while (!stopping_) {
-    const int count = epoll_wait(epoll_, events.data(), kEventsPerTurn, wait_ms());
-    CHECK(count >= 0 || errno == EINTR);
+    const int count = wait(events);
     counters_.turns.add(1);
     read_clock();
     for (Watcher* watcher : this_turn_) {
@@ -69,6 +68,21 @@ void EventLoop::run() {
     wheel_.advance(now_);
     end_turn();
   }
+}
+
+// The number of events that have come.
+int EventLoop::wait(std::span<epoll_event> events) {
+  const int longest = wait_ms();
+  const bool may_rest = on_rest_ && !rests_ && (longest < 0 || longest > rest_ms_);
+  const int count =
+      epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), may_rest ? rest_ms_ : longest);
+  CHECK(count >= 0 || errno == EINTR);
+  if (count > 0) rests_ = false;
+  if (count == 0 && may_rest) {
+    rests_ = true;
+    on_rest_();
+  }
+  return count;
 }
 
 int EventLoop::wait_ms() {

@@ -10,14 +10,20 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "env/loop.h"
 #include "env/timer_wheel.h"
 #include "net/counters.h"
 #include "net/letter_box.h"
+
+struct epoll_event;
 
 namespace moldau::net {
 
@@ -50,6 +56,13 @@ class EventLoop final : public env::Loop {
   void cancel(env::Timer& timer) override { wheel_.cancel(timer); }
   void post(env::Task& task) override;
 
+  // `on_rest` is called on the loop's thread when it has waited for `after` and no event has come, and not
+  // again until one has. Before it runs.
+  void set_on_rest(std::function<void()> on_rest, std::chrono::milliseconds after = std::chrono::seconds(3)) {
+    on_rest_ = std::move(on_rest);
+    rest_ms_ = static_cast<int>(after.count());
+  }
+
   // Turns until stop(). Letters that came before stop() have been run when it returns.
   void run();
   void stop();
@@ -74,6 +87,7 @@ class EventLoop final : public env::Loop {
     EventLoop& loop;
   };
 
+  int wait(std::span<epoll_event> events);
   int wait_ms();
   void read_clock();
   void run_letters();
@@ -88,6 +102,9 @@ class EventLoop final : public env::Loop {
   env::TimerWheel wheel_;
   std::vector<Watcher*> next_turn_, this_turn_, ends_;
   std::vector<std::shared_ptr<void>> forgotten_;
+  std::function<void()> on_rest_;
+  int rest_ms_ = 0;
+  bool rests_ = false;  // and has been told so
   bool stopping_ = false;
   StopTask stop_task_{*this};
   LoopCounters counters_;

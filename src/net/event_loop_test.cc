@@ -107,6 +107,24 @@ struct Counting final : Watcher {
   int ends = 0;
 };
 
+TEST(EventLoop, ItsRestIsToldOnceUntilAnEventComes) {
+  ManualClock clock;
+  EventLoop loop(clock, std::make_unique<TestRandom>(1));
+  std::atomic<int> told = 0;
+  loop.set_on_rest([&] { ++told; }, milliseconds(5));
+  std::thread runner([&] { loop.run(); });
+  EXPECT_TRUE(eventually([&] { return told == 1; }));
+  std::vector<int> read;
+  Letter letter;
+  letter.list = &read;
+  loop.post(letter);
+  EXPECT_TRUE(eventually([&] { return told == 2; }));
+  loop.stop();
+  runner.join();
+  EXPECT_EQ(told, 2);
+  EXPECT_EQ(read.size(), 1u);
+}
+
 TEST(EventLoop, AWatcherGetsItsEventsItsNextTurnsAndTheirEnds) {
   ManualClock clock;
   EventLoop loop(clock, std::make_unique<TestRandom>(1));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <map>
 #include <string>
@@ -32,6 +33,7 @@ struct Options {
   std::int32_t socket_receive_buffer_bytes = 100 << 10;   // -1: the system's default
   std::int32_t socket_listen_backlog_size = 50;
 
+  std::function<void()> on_rest;  // called on each loop when nothing has come to it for some seconds
   // No connection is accepted with a descriptor of this number or a higher one: the rest is for files.
   std::uint64_t descriptors = std::numeric_limits<std::uint64_t>::max();
 

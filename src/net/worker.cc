@@ -35,7 +35,9 @@ Worker::Worker(const Options& options, const env::Clock& clock, std::unique_ptr<
       warmth_(loop_),
       room_nudge_(loop_, [this] { look_for_room(); }),
       excess_nudge_(loop_, [this] { close_excess(); }),
-      starvation_watch_(loop_, *budget_, holders, connections_) {}
+      starvation_watch_(loop_, *budget_, holders, connections_) {
+  loop_.set_on_rest(options.on_rest);
+}
 
 Worker::~Worker() { CHECK(connections_.empty()); }
 

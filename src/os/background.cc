@@ -4,9 +4,7 @@
 #include <pthread.h>
 
 #include "base/check.h"
-
-// Of mimalloc, where that is what we are linked with: frees what this thread keeps for its next allocations.
-extern "C" void mi_collect(bool force) __attribute__((weak));
+#include "os/memory.h"
 
 namespace moldau::os {
 namespace {
@@ -59,9 +57,9 @@ void Background::work() {
   std::unique_lock lock(mutex_);
   const auto wanted = [&] { return !ready_.empty() || (stopping_ && queued_ == 0); };
   for (;;) {
-    if (mi_collect != nullptr && !changed_.wait_for(lock, kRest, wanted)) {
+    if (!changed_.wait_for(lock, kRest, wanted)) {
       lock.unlock();
-      mi_collect(true);
+      give_back_memory();
       lock.lock();
     }
     changed_.wait(lock, wanted);

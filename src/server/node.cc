@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "broker/connection_state.h"
+#include "os/memory.h"
 #include "os/open_files.h"
 
 namespace moldau::server {
@@ -60,6 +61,7 @@ net::Options network_options(const config::BrokerValues& values, const config::B
   options.socket_send_buffer_bytes = config.socket_send_buffer_bytes;
   options.socket_receive_buffer_bytes = config.socket_receive_buffer_bytes;
   options.socket_listen_backlog_size = config.socket_listen_backlog_size;
+  options.on_rest = os::give_back_memory;
   return options;
 }
 
