@@ -106,6 +106,7 @@ void EventLoop::run_letters() {
   for (env::Task* task = box_.take_all(); task != nullptr;) {
     env::Task* next = task->box_next;  // `task` may be gone, or in a box again, after it ran
     task->run();
+    rests_ = false;
     task = next;
   }
 }
