@@ -123,6 +123,26 @@ TEST_F(LogTest, MarkersOfFencedCoordinatorsAreRefused) {
       ErrorCode::kInvalidTxnState);
 }
 
+// The last slot of a time index is what the next start believes to be the largest timestamp.
+TEST_F(LogTest, AnIndexThatWasLetGoGetsItsLastTimeWhenItIsSealed) {
+  for (const int batches : {1, 2, 3, 4}) {
+    config->index_interval_bytes = 150;
+    create();
+    for (int i = 0; i < batches; ++i)
+      append(make_batch({.count = 1, .timestamp = kNow + i, .value_bytes = 60}));
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(log->write_out());
+      log->trim_memory();
+    }
+    const Offset end = log->end_offset();
+    ASSERT_TRUE(log->close());
+    reopen({.clean_shutdown = true, .recovery_point = end, .recovery_point_known = true});
+    const auto found = log->lookup(kNow + batches - 1);
+    ASSERT_TRUE(found && *found) << batches;
+    EXPECT_EQ((*found)->offset, end - 1);
+  }
+}
+
 // ---- who must not wait for a disk
 // -----------------------------------------------------------------------------------------------------
 

@@ -285,8 +285,10 @@ Status Segment::trim(const Home& home, FileSlot& slot, std::string_view suffix, 
 }
 
 Status Segment::seal(const Home& home) {
+  if (!index_ && owes_time_) TRY(ensure_index(home));
   if (!index_) return {};
   note_time();
+  owes_time_ = false;
   TRY(spill(home));
   TRY(trim(home, index_->offsets_file, kIndex, index_->offsets, beside_.index));
   return trim(home, index_->times_file, kTime, index_->times, beside_.time);
@@ -305,6 +307,8 @@ void Segment::trim_memory(const LogContext& context) {
   if (!index_ || std::exchange(index_->touched, false) || !quick_to_load(*index_)) return;
   context.files->drop(index_->offsets_file);
   context.files->drop(index_->times_file);
+  const auto& last = index_->times.last();
+  owes_time_ = max_timestamp_ > (last ? last->timestamp : record::kNoTimestamp);
   index_.reset();
 }
 

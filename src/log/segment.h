@@ -197,6 +197,7 @@ class Segment {
   std::uint32_t size_ = 0;
   std::uint32_t bytes_since_slot_ = 0;
   bool index_unsynced_ = false;
+  bool owes_time_ = false;  // the index was let go before the largest timestamp had become a slot
   std::int64_t max_timestamp_ = kUnknown;
   Offset max_timestamp_offset_;
   std::int64_t first_timestamp_ = kUnknown;
