@@ -1,0 +1,225 @@
+// Groups of the classic protocol, as clients see them.
+#include <algorithm>
+
+#include "group/group_fixture.h"
+
+namespace moldau::group {
+namespace {
+
+using wire::HeartbeatRequest;
+using wire::HeartbeatResponse;
+using wire::JoinGroupRequest;
+using wire::JoinGroupResponse;
+using wire::LeaveGroupRequest;
+using wire::LeaveGroupResponse;
+using wire::SyncGroupRequest;
+using wire::SyncGroupResponse;
+
+constexpr std::uint8_t kSubscribedToT[] = {0, 0, 0, 0, 0, 1, 0, 1, 't', 0xff, 0xff, 0xff, 0xff};
+constexpr std::uint8_t kWork[] = {1, 2, 3};
+
+class ClassicTest : public GroupTest {
+ protected:
+  JoinGroupRequest join(std::string_view member = "", std::optional<std::string_view> instance = {}) {
+    return {.group_id = "g",
+            .session_timeout_ms = 10'000,
+            .rebalance_timeout_ms = 60'000,
+            .member_id = member,
+            .group_instance_id = instance,
+            .protocol_type = "consumer",
+            .protocols = {{.name = "range", .metadata = kSubscribedToT}},
+            .reason = {}};
+  }
+  // A new member of today's kind: it is given an id, and comes back with it.
+  std::string new_id() {
+    const auto reply = answer<JoinGroupResponse>(ask(join()));
+    EXPECT_EQ(reply.error_code, code(ErrorCode::kMemberIdRequired));
+    return std::string(reply.member_id);
+  }
+  Ticket sync(std::string_view member, std::int32_t generation, std::vector<std::string> workers = {}) {
+    SyncGroupRequest request{.group_id = "g", .generation_id = generation, .member_id = member};
+    for (const std::string& worker : workers)
+      request.assignments.push_back({.member_id = worker, .assignment = kWork});
+    return ask(request);
+  }
+  ErrorCode heartbeat(std::string_view member, std::int32_t generation) {
+    const auto reply = answer<HeartbeatResponse>(
+        ask(HeartbeatRequest{.group_id = "g", .generation_id = generation, .member_id = member}));
+    return static_cast<ErrorCode>(reply.error_code);
+  }
+  ErrorCode joined(Ticket ticket) {
+    return static_cast<ErrorCode>(answer<JoinGroupResponse>(ticket).error_code);
+  }
+  ErrorCode synced(Ticket ticket) {
+    return static_cast<ErrorCode>(answer<SyncGroupResponse>(ticket).error_code);
+  }
+  std::string state() {
+    const auto reply =
+        answer<wire::DescribeGroupsResponse>(ask(wire::DescribeGroupsRequest{.groups = {"g"}}));
+    return std::string(reply.groups[0].group_state);
+  }
+  // A stable group of `count` members; the first leads. Returns their ids.
+  std::vector<std::string> stable(std::size_t count) {
+    std::vector<std::string> ids;
+    std::vector<Ticket> joins;
+    for (std::size_t i = 0; i < count; ++i) ids.push_back(new_id());
+    for (const std::string& id : ids) joins.push_back(ask(join(id)));
+    pass(6'100);
+    const auto first = answer<JoinGroupResponse>(joins[0]);
+    for (const std::string& id : ids)
+      if (id != first.leader) sync(id, first.generation_id);
+    const Ticket led = sync(first.leader, first.generation_id, ids);
+    EXPECT_EQ(synced(led), ErrorCode::kNone);
+    std::ranges::partition(ids, [&](const std::string& id) { return id == first.leader; });
+    return ids;
+  }
+};
+
+TEST_F(ClassicTest, MembersJoinTheLeaderGivesWork) {
+  const std::string a = new_id(), b = new_id();
+  const Ticket join_a = ask(join(a)), join_b = ask(join(b));
+  pass(2'900);
+  EXPECT_FALSE(answered(join_a)) << "group.initial.rebalance.delay.ms is 3,000";
+  pass(3'200);
+  const auto to_a = answer<JoinGroupResponse>(join_a);
+  const auto to_b = answer<JoinGroupResponse>(join_b);
+  EXPECT_EQ(to_a.generation_id, 1);
+  EXPECT_EQ(to_a.leader, a);
+  EXPECT_EQ(to_a.members.size(), 2u);
+  EXPECT_EQ(to_a.protocol_name, "range");
+  EXPECT_EQ(to_b.leader, a);
+  EXPECT_TRUE(to_b.members.empty());
+  EXPECT_EQ(heartbeat(b, 1), ErrorCode::kNone);
+  const Ticket sync_b = sync(b, 1);
+  EXPECT_FALSE(answered(sync_b)) << "the leader has not given work yet";
+  const Ticket sync_a = sync(a, 1, {a, b});
+  EXPECT_EQ(synced(sync_a), ErrorCode::kNone);
+  const auto work = answer<SyncGroupResponse>(sync_b);
+  EXPECT_TRUE(std::ranges::equal(work.assignment, kWork));
+  EXPECT_EQ(state(), "Stable");
+}
+
+TEST_F(ClassicTest, WhoIsNotHeardOfIsRemovedAndTheOthersJoinAgain) {
+  const auto ids = stable(2);
+  for (int i = 0; i < 4; ++i) {
+    pass(3'000);
+    heartbeat(ids[0], 1);
+  }
+  EXPECT_EQ(heartbeat(ids[0], 1), ErrorCode::kRebalanceInProgress);
+  EXPECT_EQ(heartbeat(ids[1], 1), ErrorCode::kUnknownMemberId);
+  const auto again = answer<JoinGroupResponse>(ask(join(ids[0])));
+  EXPECT_EQ(again.generation_id, 2);
+  EXPECT_EQ(again.members.size(), 1u);
+}
+
+TEST_F(ClassicTest, WhoLeavesIsGoneAtOnce) {
+  const auto ids = stable(2);
+  LeaveGroupRequest leave{.group_id = "g"};
+  leave.members.push_back({.member_id = ids[1]});
+  const auto left = answer<LeaveGroupResponse>(ask(leave));
+  EXPECT_EQ(left.members[0].error_code, 0);
+  EXPECT_EQ(heartbeat(ids[0], 1), ErrorCode::kRebalanceInProgress);
+}
+
+TEST_F(ClassicTest, AfterARestartTheGroupIsAsItWas) {
+  const auto ids = stable(2);
+  restart();
+  EXPECT_EQ(state(), "Stable");
+  EXPECT_EQ(heartbeat(ids[0], 1), ErrorCode::kNone);
+  EXPECT_EQ(heartbeat(ids[1], 1), ErrorCode::kNone);
+  const auto work = answer<SyncGroupResponse>(sync(ids[1], 1));
+  EXPECT_TRUE(std::ranges::equal(work.assignment, kWork));
+  EXPECT_EQ(heartbeat(ids[0], 0), ErrorCode::kIllegalGeneration);
+}
+
+TEST_F(ClassicTest, OnlyMembersOfTheGenerationCommit) {
+  const auto ids = stable(1);
+  const auto commit = [&](std::string_view member, std::int32_t generation) {
+    wire::OffsetCommitRequest request{
+        .group_id = "g", .generation_id_or_member_epoch = generation, .member_id = member};
+    request.topics.push_back({.name = "t", .partitions = {{.partition_index = 1, .committed_offset = 42}}});
+    const auto reply = answer<wire::OffsetCommitResponse>(ask(request, 9));
+    return static_cast<ErrorCode>(reply.topics[0].partitions[0].error_code);
+  };
+  EXPECT_EQ(commit(ids[0], 1), ErrorCode::kNone);
+  EXPECT_EQ(commit(ids[0], 2), ErrorCode::kIllegalGeneration);
+  EXPECT_EQ(commit("nobody", 1), ErrorCode::kUnknownMemberId);
+  EXPECT_EQ(commit("", -1), ErrorCode::kUnknownMemberId) << "the group has members";
+}
+
+TEST_F(ClassicTest, AStaticMemberComesBackUnderAnotherIdWithoutARebalance) {
+  const Ticket first = ask(join("", "i1"));
+  pass(3'100);
+  const std::string old_id(answer<JoinGroupResponse>(first).member_id);
+  EXPECT_EQ(synced(sync(old_id, 1, {old_id})), ErrorCode::kNone);
+  const auto back = answer<JoinGroupResponse>(ask(join("", "i1")));
+  EXPECT_EQ(back.generation_id, 1);
+  EXPECT_TRUE(back.skip_assignment);
+  EXPECT_NE(back.member_id, old_id);
+  EXPECT_EQ(state(), "Stable");
+  HeartbeatRequest late{.group_id = "g", .generation_id = 1, .member_id = old_id, .group_instance_id = "i1"};
+  EXPECT_EQ(answer<HeartbeatResponse>(ask(late)).error_code, code(ErrorCode::kFencedInstanceId));
+  restart();
+  EXPECT_EQ(heartbeat(back.member_id, 1), ErrorCode::kNone);
+}
+
+TEST_F(ClassicTest, AMemberThatNeverSyncsIsRemoved) {
+  const std::string a = new_id(), b = new_id();
+  const Ticket join_a = ask(join(a));
+  ask(join(b));
+  pass(6'100);
+  ASSERT_TRUE(answered(join_a));
+  sync(a, 1, {a, b});
+  for (int i = 0; i < 13; ++i) {
+    heartbeat(a, 1), heartbeat(b, 1);
+    pass(5'000);
+  }
+  EXPECT_EQ(heartbeat(b, 1), ErrorCode::kUnknownMemberId);
+  EXPECT_EQ(heartbeat(a, 1), ErrorCode::kRebalanceInProgress);
+}
+
+TEST_F(ClassicTest, IdsThatNobodyUsesAreForgotten) {
+  const std::string a = new_id();
+  for (int i = 0; i < 1000; ++i) new_id();
+  const Ticket joined_a = ask(join(a));
+  pass(10'100);
+  EXPECT_TRUE(answered(joined_a)) << "ids that never came back keep nobody waiting";
+  EXPECT_EQ(answer<JoinGroupResponse>(joined_a).members.size(), 1u);
+}
+
+TEST_F(ClassicTest, AnAssignmentTooLargeForARecordIsRefused) {
+  const std::string a = new_id();
+  const Ticket joined_a = ask(join(a));
+  pass(3'100);
+  ASSERT_TRUE(answered(joined_a));
+  const Bytes large(2 << 20);
+  SyncGroupRequest request{.group_id = "g", .generation_id = 1, .member_id = a};
+  request.assignments.push_back({.member_id = a, .assignment = large});
+  EXPECT_EQ(synced(ask(request)), ErrorCode::kUnknownServerError);
+  EXPECT_EQ(state(), "PreparingRebalance");
+}
+
+TEST_F(ClassicTest, TheGroupIsNotLargerThanAllowed) {
+  config_.group_max_size = 1;
+  stable(1);
+  const auto second = answer<JoinGroupResponse>(ask(join(), 3));
+  EXPECT_EQ(second.error_code, code(ErrorCode::kGroupMaxSizeReached));
+}
+
+TEST_F(ClassicTest, WrongNamesTimesAndProtocolsAreRefused) {
+  JoinGroupRequest request = join();
+  request.group_id = "";
+  EXPECT_EQ(joined(ask(request)), ErrorCode::kInvalidGroupId);
+  request = join();
+  request.session_timeout_ms = 5'999;
+  EXPECT_EQ(joined(ask(request)), ErrorCode::kInvalidSessionTimeout);
+  request = join("somebody");
+  EXPECT_EQ(joined(ask(request)), ErrorCode::kUnknownMemberId);
+  request = join();
+  request.protocols.clear();
+  EXPECT_EQ(joined(ask(request)), ErrorCode::kInconsistentGroupProtocol);
+  EXPECT_EQ(machine_->group_count(), 0u) << "a refused request leaves no group behind";
+}
+
+}  // namespace
+}  // namespace moldau::group
