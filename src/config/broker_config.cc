@@ -254,6 +254,15 @@ void read_groups(const BrokerValues& v, BrokerConfig& c) {
   c.group_min_session_timeout_ms = v.number32("group.min.session.timeout.ms");
   c.group_max_session_timeout_ms = v.number32("group.max.session.timeout.ms");
   c.group_max_size = v.number32("group.max.size");
+  c.group_consumer_assignors = v.list("group.consumer.assignors");
+  c.group_consumer_assignment_interval_ms = v.number32("group.consumer.assignment.interval.ms");
+  c.group_consumer_heartbeat_interval_ms = v.number32("group.consumer.heartbeat.interval.ms");
+  c.group_consumer_session_timeout_ms = v.number32("group.consumer.session.timeout.ms");
+  c.group_consumer_max_size = v.number32("group.consumer.max.size");
+  c.group_consumer_regex_refresh_interval_ms = v.number32("group.consumer.regex.refresh.interval.ms");
+  c.group_consumer_migration_policy = v.text("group.consumer.migration.policy");
+  std::ranges::transform(c.group_consumer_migration_policy, c.group_consumer_migration_policy.begin(),
+                         [](char letter) { return letter >= 'A' && letter <= 'Z' ? letter + 32 : letter; });
 }
 
 void read_replication(const BrokerValues& v, BrokerConfig& c) {

@@ -135,6 +135,13 @@ struct BrokerConfig {
   std::int32_t group_min_session_timeout_ms = 0;
   std::int32_t group_max_session_timeout_ms = 0;
   std::int32_t group_max_size = 0;
+  std::vector<std::string> group_consumer_assignors;  // at least one
+  std::int32_t group_consumer_assignment_interval_ms = 0;
+  std::int32_t group_consumer_heartbeat_interval_ms = 0;
+  std::int32_t group_consumer_session_timeout_ms = 0;
+  std::int32_t group_consumer_max_size = 0;
+  std::int32_t group_consumer_regex_refresh_interval_ms = 0;
+  std::string group_consumer_migration_policy;  // in lower case: disabled, upgrade, downgrade, bidirectional
 
   // Replication.
   std::int64_t replica_lag_time_max_ms = 0;

@@ -45,6 +45,11 @@ class Group {
   virtual bool has_member(std::string_view member_id) const = 0;
 
   virtual ErrorCode check_commit(const Committer& committer) const = 0;
+  // Of one partition, where the whole is well: an old epoch may do for what a member has had since then.
+  virtual ErrorCode check_commit_of(const Committer&, const Uuid& /*topic*/,
+                                    std::int32_t /*partition*/) const {
+    return ErrorCode::kNone;
+  }
   virtual ErrorCode check_offset_fetch(std::string_view member_id, std::int32_t epoch) const = 0;
   virtual ErrorCode check_delete() const = 0;         // DeleteGroups: NON_EMPTY_GROUP …
   virtual ErrorCode check_offset_delete() const = 0;  // OffsetDelete as a whole

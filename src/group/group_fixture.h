@@ -45,7 +45,7 @@ class GroupTest : public testing::Test {
                                           .directories = {metadata::kDirectoryUnassigned}};
       CHECK(delta.apply(metadata::to_record(partition, id, 25)));
     }
-    image_ = std::move(delta).finish({Offset{1}, LeaderEpoch{1}, 1}).image;
+    image_ = std::move(delta).finish({Offset{++metadata_offset_}, LeaderEpoch{1}, 1}).image;
   }
 
   Context context() {
@@ -128,6 +128,7 @@ class GroupTest : public testing::Test {
   std::map<Ticket, std::int16_t> versions_;
   std::vector<std::string> notes_;
   Ticket next_ticket_ = 1;
+  std::int64_t metadata_offset_ = 0;
 };
 
 }  // namespace moldau::group

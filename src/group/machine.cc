@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "group/classic_protocol.h"
+#include "group/consumer_protocol.h"
 #include "group/offset_requests.h"
 #include "group/offsets.h"
 #include "wire/gen/group_records.h"
@@ -14,35 +15,6 @@ namespace {
 // Of one decision about offsets that go by themselves: a batch of some hundred kilobytes.
 constexpr std::size_t kTombstonesAtOnce = 4096;
 
-Error unreadable(const wire::Reader& reader, std::string_view what) {
-  return Error{ErrorKind::kCorrupt, std::string(what) + ": " + reader.reason()};
-}
-
-Error newer(std::string_view what, std::int16_t version, std::int16_t newest) {
-  return Error{ErrorKind::kUnsupported, std::string(what) + ": expected version 0 to " +
-                                            std::to_string(newest) + ", found " + std::to_string(version)};
-}
-
-// The value behind its version.
-template <typename Value>
-Result<Value> read_value(ByteView bytes) {
-  wire::Reader reader(bytes);
-  const std::int16_t version = wire::read_coordinator_prefix(reader);
-  if (reader.ok() && (version < Value::kMinVersion || version > Value::kMaxVersion))
-    return std::unexpected(newer(Value::kName, version, Value::kMaxVersion));
-  Value value;
-  if (!reader.ok() || !decode(reader, version, value))
-    return std::unexpected(unreadable(reader, Value::kName));
-  return value;
-}
-
-template <typename Key>
-Result<Key> read_key(wire::Reader& reader) {
-  Key key;
-  if (!decode(reader, 0, key)) return std::unexpected(unreadable(reader, Key::kName));
-  return key;
-}
-
 }  // namespace
 
 Machine::Machine(env::Instant now)
@@ -50,6 +22,7 @@ Machine::Machine(env::Instant now)
       offsets_(std::make_unique<Offsets>()),
       offset_requests_(std::make_unique<OffsetRequests>(groups_, *offsets_)),
       classic_(std::make_unique<ClassicProtocol>(groups_, timers_)),
+      consumer_(std::make_unique<ConsumerProtocol>(groups_, timers_)),
       expiry_(timers_, {Due::Kind::kOffsetsExpire, {}, {}}) {}
 
 Machine::~Machine() = default;
@@ -99,10 +72,24 @@ Decision Machine::handle(const Context&, const Caller& caller, const wire::Offse
   return offset_requests_->remove(caller, request);
 }
 
+Decision Machine::handle(const Context& context, const Caller& caller,
+                         const wire::ConsumerGroupHeartbeatRequest& request) {
+  Decision decision;
+  consumer_->heartbeat({context, decision}, caller, request);
+  return decision;
+}
+
+Decision Machine::handle(const Context& context, const Caller& caller,
+                         const wire::ConsumerGroupDescribeRequest& request) {
+  Decision decision;
+  consumer_->describe({context, decision}, caller, request);
+  return decision;
+}
+
 Status Machine::apply(const RecordView& record, std::optional<ProducerId> producer) {
   wire::Reader key(record.key);
   const std::int16_t type = wire::read_coordinator_prefix(key);
-  if (!key.ok()) return std::unexpected(unreadable(key, "key"));
+  if (!key.ok()) return fail(ErrorKind::kCorrupt, std::string("key: ") + key.reason());
   switch (type) {
     case wire::LegacyOffsetCommitKey::kKey:
     case wire::OffsetCommitKey::kKey:
@@ -110,6 +97,7 @@ Status Machine::apply(const RecordView& record, std::optional<ProducerId> produc
     case wire::GroupMetadataKey::kKey:
       return apply_classic(record, key);
     default:
+      if (ConsumerProtocol::is_key(type)) return consumer_->apply(type, key, record.value);
       return fail(ErrorKind::kUnsupported,
                   "expected a key of a type that this release knows, found type " + std::to_string(type));
   }
@@ -155,8 +143,11 @@ void Machine::apply_end(ProducerId producer, bool committed) { offsets_->apply_e
 Decision Machine::loaded(const Context& context) {
   loading_ = false;
   Decision decision;
-  for (const auto& [name, group] : groups_.all())
+  for (const auto& [name, group] : groups_.all()) {
     if (auto* classic = groups_.find_as<ClassicGroup>(name)) classic_->loaded({context, decision}, *classic);
+    if (auto* consumer = groups_.find_as<ConsumerGroup>(name))
+      consumer_->loaded({context, decision}, *consumer);
+  }
   expiry_.set(context.now.steady +
               std::chrono::milliseconds(context.config.offsets_retention_check_interval_ms));
   return decision;
@@ -167,7 +158,11 @@ std::optional<Decision> Machine::tick(const Context& context) {
   if (!due) return std::nullopt;
   if (due->kind == Due::Kind::kOffsetsExpire) return expire(context);
   Decision decision;
-  classic_->due({context, decision}, *due);
+  if (due->kind == Due::Kind::kConsumer || due->kind == Due::Kind::kRevocation) {
+    consumer_->due({context, decision}, *due);
+  } else {
+    classic_->due({context, decision}, *due);
+  }
   return decision;
 }
 

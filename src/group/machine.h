@@ -24,6 +24,8 @@
 #include "group/group.h"
 #include "group/records.h"
 #include "group/timers.h"
+#include "wire/gen/consumer_group_describe.h"
+#include "wire/gen/consumer_group_heartbeat.h"
 #include "wire/gen/delete_groups.h"
 #include "wire/gen/describe_groups.h"
 #include "wire/gen/heartbeat.h"
@@ -38,6 +40,7 @@
 namespace moldau::group {
 
 class ClassicProtocol;
+class ConsumerProtocol;
 class OffsetRequests;
 class Offsets;
 
@@ -58,6 +61,10 @@ class Machine {
   Decision handle(const Context& context, const Caller& caller, const wire::DeleteGroupsRequest& request);
   Decision handle(const Context& context, const Caller& caller, const wire::DescribeGroupsRequest& request);
   Decision handle(const Context& context, const Caller& caller, const wire::ListGroupsRequest& request);
+  Decision handle(const Context& context, const Caller& caller,
+                  const wire::ConsumerGroupHeartbeatRequest& request);
+  Decision handle(const Context& context, const Caller& caller,
+                  const wire::ConsumerGroupDescribeRequest& request);
 
   // One record of the log, in order. `producer` is set where it stands in a transaction whose end has not
   // come yet. An Error: not a record that this release can read; the rest may still be applied.
@@ -86,6 +93,7 @@ class Machine {
   std::unique_ptr<Offsets> offsets_;
   std::unique_ptr<OffsetRequests> offset_requests_;
   std::unique_ptr<ClassicProtocol> classic_;
+  std::unique_ptr<ConsumerProtocol> consumer_;
   Deadline expiry_;
   bool loading_ = true;
   std::optional<std::string> expiring_;  // the group that is looked at next, in the midst of a round

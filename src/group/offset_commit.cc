@@ -51,6 +51,23 @@ ErrorCode OffsetRequests::check(std::string_view name, const Committer& committe
                                                                               : ErrorCode::kIllegalGeneration;
 }
 
+// One partition that may not be committed is an error of the request.
+ErrorCode OffsetRequests::check(const Context& context, const OffsetCommitRequest& request,
+                                const Committer& committer) const {
+  const ErrorCode verdict = check(request.group_id, committer);
+  const Group* group = groups_.find(request.group_id);
+  if (group == nullptr || verdict != ErrorCode::kNone) return verdict;
+  for (const auto& topic : request.topics) {
+    const metadata::Topic* known = find_topic(context, committer.version, topic);
+    if (known == nullptr) continue;
+    for (const auto& partition : topic.partitions) {
+      const ErrorCode one = group->check_commit_of(committer, known->id, partition.partition_index);
+      if (one != ErrorCode::kNone) return one;
+    }
+  }
+  return ErrorCode::kNone;
+}
+
 Decision OffsetRequests::commit(const Context& context, const Caller& caller,
                                 const OffsetCommitRequest& request) {
   const std::int16_t version = caller.reply_to.version;
@@ -58,7 +75,7 @@ Decision OffsetRequests::commit(const Context& context, const Caller& caller,
                             .instance_id = request.group_instance_id,
                             .generation_or_epoch = request.generation_id_or_member_epoch,
                             .version = version};
-  const ErrorCode refusal = version == 0 ? ErrorCode::kNone : check(request.group_id, committer);
+  const ErrorCode refusal = version == 0 ? ErrorCode::kNone : check(context, request, committer);
   Decision decision{.divisible = true};
   OffsetCommitResponse response;
   bool error = false;

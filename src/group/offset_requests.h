@@ -26,6 +26,8 @@ class OffsetRequests {
   // May `committer` commit to this group, as it is now? A group that does not exist is made by the commit of
   // whoever is no member.
   ErrorCode check(std::string_view group, const Committer& committer) const;
+  ErrorCode check(const Context& context, const wire::OffsetCommitRequest& request,
+                  const Committer& committer) const;
 
   // Adds tombstones for everything that `group` has committed.
   void add_tombstones(std::string_view group, std::vector<Record>& records) const;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/check.h"
+#include "base/result.h"
 #include "group/decision.h"
 #include "wire/record_frame.h"
 
@@ -34,6 +36,30 @@ Record make_record(const Key& key, const Value& value, std::int16_t version) {
 template <typename Key>
 Record make_tombstone(const Key& key) {
   return {encode_key(key), std::nullopt};
+}
+
+// The fields of a key, behind its type.
+template <typename Key>
+Result<Key> read_key(wire::Reader& reader) {
+  Key key;
+  if (!decode(reader, 0, key))
+    return fail(ErrorKind::kCorrupt, std::string(Key::kName) + ": " + reader.reason());
+  return key;
+}
+
+// A value with its version in front.
+template <typename Value>
+Result<Value> read_value(ByteView bytes) {
+  wire::Reader reader(bytes);
+  const std::int16_t version = wire::read_coordinator_prefix(reader);
+  if (reader.ok() && (version < Value::kMinVersion || version > Value::kMaxVersion))
+    return fail(ErrorKind::kUnsupported, std::string(Value::kName) + ": expected version 0 to " +
+                                             std::to_string(Value::kMaxVersion) + ", found " +
+                                             std::to_string(version));
+  Value value;
+  if (!reader.ok() || !decode(reader, version, value))
+    return fail(ErrorKind::kCorrupt, std::string(Value::kName) + ": " + reader.reason());
+  return value;
 }
 
 // A record as it lies in the log.
