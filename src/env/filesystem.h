@@ -37,6 +37,9 @@ class File : public std::enable_shared_from_this<File> {
   // share one wait, as far as the system can.
   virtual void begin_sync() {}
   virtual Result<std::uint64_t> size() const = 0;
+  // Nothing was ever written from `position` on: it reads as zeros, and did so since the file was made. False
+  // where nobody can tell without reading.
+  virtual bool is_hole(std::uint64_t /*position*/) const { return false; }
   // The descriptor for sendfile, or -1 where there is none (simulation).
   virtual int native_handle() const { return -1; }
 

@@ -48,6 +48,7 @@ Result<std::unique_ptr<Log>> Log::open(const LogContext& context, const std::str
   auto state = std::make_unique<LogState>(context, folder, std::move(config));
   TRY(LogLoader(*state, options).load());
   std::unique_ptr<Log> log(new Log(std::move(state)));
+  if (!options.leave_cuts) TRY(log->take_cuts().run(*context.fs));
   // Where flush.messages is 1 nothing is told before it is on disk: what a kill left in the page cache may
   // have been acknowledged, and readers must not wait for the next append to see it again.
   if (!options.clean_shutdown && log->config().flush_messages == 1) {
@@ -56,6 +57,16 @@ Result<std::unique_ptr<Log>> Log::open(const LogContext& context, const std::str
     log->complete_flush(work, options.now_ms);
   }
   return log;
+}
+
+FlushWork& LogState::cuts_to_sync() {
+  if (!cuts) cuts = std::make_unique<FlushWork>();
+  return *cuts;
+}
+
+FlushWork Log::take_cuts() {
+  const auto cuts = std::exchange(state_->cuts, nullptr);
+  return cuts ? std::move(*cuts) : FlushWork{};
 }
 
 RecoveryReport& LogState::notes() {
@@ -115,6 +126,7 @@ Status LogState::load_end() {
   if (found.position < active().size()) {
     const OpenOptions options{.recovery_point = active().base(), .now_ms = opened_ms};
     TRY(LogLoader(*this, options).recover(active().base()));
+    if (const auto undurable = std::exchange(cuts, nullptr)) TRY(undurable->run(*context.fs));
     notes().notes.push_back(folder + ": expected a log that was closed, found a torn one; dropped " +
                             std::to_string(report->bytes_dropped) + " bytes, ends at offset " +
                             std::to_string(end.value) + " now: " + report->why);

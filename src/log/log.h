@@ -75,8 +75,9 @@ class Log {
   // A new leader epoch begins at the end of the log (becoming leader).
   Status assign_epoch(LeaderEpoch epoch, Offset start);
 
-  // Cuts records at and above `offset` away. REQUIRES afterwards, before the next append: the directory's
-  // checkpoints of recovery point and start are lowered (LogManager::truncate does both).
+  // Cuts records at and above `offset` away, for good when it returns. REQUIRES afterwards, before the next
+  // append: the directory's checkpoints of recovery point and start are lowered (LogManager::truncate does
+  // both).
   Status truncate_to(Offset offset);
   // Drops everything; the next record gets `offset`. The log start becomes `start` or `offset`.
   Status truncate_fully_and_start_at(Offset offset, std::optional<Offset> start = std::nullopt);
@@ -135,6 +136,9 @@ class Log {
   Status look();
   // kWouldBlock where a look() now would wait for a disk; `haste` says for what. Nothing changes.
   Status can_look(env::Haste& haste);
+  // What recovery has cut away and is not durable yet: run it before the log is served, or a power loss may
+  // bring old bytes back behind new ones. Empty unless the log was opened with OpenOptions::leave_cuts.
+  FlushWork take_cuts();
   // What a person should know of this log, one line each, and nobody has taken yet.
   std::vector<std::string> take_notes();
 

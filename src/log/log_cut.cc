@@ -59,12 +59,19 @@ Status Log::truncate_to(Offset offset) {
   if (offset < s.segments.front().base()) return truncate_fully_and_start_at(offset);
   ++s.truncations;
   const std::size_t index = s.segment_of(offset);
+  // Durable before anything is appended: what is cut away is whole, and a power loss that brought it back in
+  // place of what follows would leave records of an epoch that the others have given up.
+  FlushWork cut;
+  if (index + 1 < s.segments.size()) cut.folder = s.folder;
   TRY(s.retire_segments(index + 1, s.segments.size(), s.last_now_ms + s.config->file_delete_delay_ms));
   Segment& last = s.active();
   s.size_bytes -= last.size();
   s.tail.clear();
   s.unsynced_cut = last.base();
   TRY_ASSIGN(end, last.truncate(s.home(), offset));
+  TRY_ASSIGN(file, last.file(s.home()));
+  cut.files.push_back(file);
+  TRY(cut.run(*s.context.fs));
   s.size_bytes += last.size();
   s.end = end;
   s.recovery_point = std::min(s.recovery_point, s.end);

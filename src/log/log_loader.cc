@@ -29,6 +29,17 @@ std::string_view suffix_of(std::string_view name) {
   return dot == std::string_view::npos ? std::string_view{} : name.substr(dot);
 }
 
+// Whether nothing lies from `position` on that could ever be read as a batch: what a preallocated file has at
+// its end, and most logs of a machine that went down may have one.
+Result<bool> only_zeros(const env::File& file, std::uint64_t position) {
+  constexpr std::size_t kBlock = 64u << 10;
+  Bytes bytes(kBlock);
+  TRY_ASSIGN(got, file.read_at(position, bytes));
+  const bool zeros = std::all_of(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(got),
+                                 [](std::uint8_t byte) { return byte == 0; });
+  return zeros && (got < kBlock || file.is_hole(position + kBlock));
+}
+
 bool belongs_to_segment(std::string_view name) {
   const std::string_view suffix = suffix_of(name);
   return offset_of(name) && (suffix == ".log" || suffix == ".index" || suffix == ".timeindex" ||
@@ -193,6 +204,7 @@ Status LogLoader::start_above_end() {
   state_.notes().notes.push_back(state_.folder + ": expected records from offset " +
                                  std::to_string(options_.log_start.value) + " on, found an end at " +
                                  std::to_string(state_.end.value) + "; begun anew there");
+  state_.cuts_to_sync().folder = state_.folder;
   TRY(state_.retire_segments(0, state_.segments.size(), options_.now_ms));
   TRY(state_.begin_anew(options_.log_start, options_.now_ms));
   set_start();
@@ -250,10 +262,7 @@ Status LogLoader::settle_previous(std::size_t index, Offset from) {
   if (found.position < segment.size()) {
     state_.notes().notes.push_back(home.path(segment.base(), ".log") + ": cut at byte " +
                                    std::to_string(found.position) + " again, where the next segment begins");
-    TRY_ASSIGN(file, segment.file(home));
-    TRY(file->truncate(found.position));
-    state_.size_bytes -= segment.size() - found.position;
-    segment.set_size(found.position);
+    TRY(shorten(segment, found.position));
   }
   TRY(segment.resume(home, from));
   return segment.seal(home);
@@ -325,10 +334,16 @@ Status LogLoader::cut(std::size_t index, std::uint64_t position, const std::stri
   report.bytes_dropped += dropped;
   report.why = home.path(segment.base(), ".log") + ": at byte " + std::to_string(position) + ", offset " +
                std::to_string(state_.end.value) + ": " + why;
-  TRY_ASSIGN(file, segment.file(home));
-  TRY(file->truncate(position));
-  segment.set_size(static_cast<std::uint32_t>(position));
-  state_.size_bytes -= dropped;
+  return shorten(segment, static_cast<std::uint32_t>(position));
+}
+
+Status LogLoader::shorten(Segment& segment, std::uint32_t size) {
+  TRY_ASSIGN(file, segment.file(state_.home()));
+  TRY_ASSIGN(empty, only_zeros(*file, size));
+  TRY(file->truncate(size));
+  if (!empty) state_.cuts_to_sync().files.push_back(file);
+  state_.size_bytes -= segment.size() - size;
+  segment.set_size(size);
   return {};
 }
 
@@ -339,6 +354,7 @@ Status LogLoader::drop_segments_from(std::size_t index) {
     ++report.segments_dropped;
     report.bytes_dropped += state_.segments[i].size();
   }
+  state_.cuts_to_sync().folder = state_.folder;
   return state_.retire_segments(index, state_.segments.size(),
                                 options_.now_ms + state_.config->file_delete_delay_ms);
 }

@@ -5,7 +5,9 @@
 //
 // recover() reads from `recover_from` on: checks every batch, rebuilds index, epochs, producers and aborted
 // transactions, and cuts at the first thing that is no valid batch, with everything behind it. Kafka does so
-// too, but from the start of the segment; that needs no reading of what was synced.
+// too, but from the start of the segment; that needs no reading of what was synced. What is cut must be
+// durable before anything is appended (LogState::cuts): the next power loss could bring a part of it back,
+// and that may be a whole batch where its missing end was a zero.
 #pragma once
 
 #include <map>
@@ -33,6 +35,7 @@ class LogLoader {
   Status settle_previous(std::size_t index, Offset from);
   Status recover_segment(std::size_t index, Offset from, bool& cut);
   Status cut(std::size_t index, std::uint64_t position, const std::string& why);
+  Status shorten(Segment& segment, std::uint32_t size);
   Status drop_segments_from(std::size_t index);
   Status start_above_end();
   void set_start();

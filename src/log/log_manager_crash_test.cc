@@ -40,6 +40,31 @@ TEST(LogManager, OpensEveryRecordedDirectory) {
   }
 }
 
+// ---- many torn tails
+// ------------------------------------------------------------------------------------------------------
+
+TEST(LogManager, ManyTornTailsCostOneWait) {
+  ManagerFixture f;
+  ASSERT_TRUE(f.open());
+  constexpr int kLogs = 40;
+  for (int i = 0; i < kLogs; ++i) {
+    auto made = f.manager->create({"t", PartitionIndex{i}}, kId);
+    ASSERT_TRUE(made && ManagerFixture::append(LogManager::log(*made), "a"));
+    auto file =
+        f.disk.open("/data/t-" + std::to_string(i) + "/00000000000000000000.log", env::OpenMode::kReadWrite);
+    ASSERT_TRUE(file && (*file)->write_at(LogManager::log(*made).size_bytes(), as_bytes("half a batch")));
+  }
+  f.crash(Crash::kProcess);
+  const std::uint64_t before = f.disk.counters()[simenv::DiskOp::kSync];
+  ASSERT_TRUE(f.open());
+  EXPECT_EQ(f.report.bytes_dropped, kLogs * 12u);
+  EXPECT_LE(f.disk.counters()[simenv::DiskOp::kSync] - before, 2u);
+  f.crash(Crash::kPower);
+  ASSERT_TRUE(f.open());
+  EXPECT_EQ(f.report.bytes_dropped, 0u);
+  EXPECT_EQ(ManagerFixture::values(LogManager::log(f.manager->find({"t", PartitionIndex{7}}))).size(), 1u);
+}
+
 // ---- a cut at every step
 // ------------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ struct LogManager::State::Crew {
       std::numeric_limits<std::size_t>::max()};  // the first of those that could not
   struct Outcome {
     LoadReport report;
+    std::vector<FlushWork> cuts;
     Status first_error;  // that of `failed`
   };
   env::Serial<Outcome> outcome;
@@ -68,15 +69,24 @@ Status LogManager::State::load_directory(LogDirectory& directory, LoadReport& re
   }
   load_folders(*crew);
   for (std::size_t done; (done = crew->done.load()) < crew->folders.size();) crew->done.wait(done);
-  return crew->outcome.with([&](Crew::Outcome& outcome) {
+  return crew->outcome.with([&](Crew::Outcome& outcome) -> Status {
     report.logs += outcome.report.logs;
     report.logs_scanned += outcome.report.logs_scanned;
     report.bytes_scanned += outcome.report.bytes_scanned;
     report.bytes_dropped += outcome.report.bytes_dropped;
     std::ranges::sort(outcome.report.lines);  // who loaded what is chance
     report.lines.insert(report.lines.end(), outcome.report.lines.begin(), outcome.report.lines.end());
-    return outcome.first_error;
+    TRY(outcome.first_error);
+    return sync_cuts(directory, outcome.cuts);
   });
+}
+
+// Torn tails are rare, but a machine that went down may have left one in each of thousands of logs.
+Status LogManager::State::sync_cuts(const LogDirectory& directory, const std::vector<FlushWork>& cuts) {
+  if (cuts.size() >= kManyLogs && world.fs.sync_all(directory.path())) return {};
+  for (const FlushWork& cut : cuts) cut.begin();
+  for (const FlushWork& cut : cuts) TRY(cut.run(world.fs));
+  return {};
 }
 
 void LogManager::State::load_folders(Crew& crew) {
@@ -89,14 +99,17 @@ void LogManager::State::load_folders(Crew& crew) {
   };
   for (std::size_t i; (i = crew.next.fetch_add(1)) < crew.folders.size();) {
     LoadReport report;
+    FlushWork cuts;
     Status loaded;
-    if (i < crew.failed.load()) loaded = load_folder(crew.directory, crew.folders[i], config_of, report);
+    if (i < crew.failed.load())
+      loaded = load_folder(crew.directory, crew.folders[i], config_of, report, cuts);
     crew.outcome.with([&](Crew::Outcome& outcome) {
       outcome.report.logs += report.logs;
       outcome.report.logs_scanned += report.logs_scanned;
       outcome.report.bytes_scanned += report.bytes_scanned;
       outcome.report.bytes_dropped += report.bytes_dropped;
       outcome.report.lines.insert(outcome.report.lines.end(), report.lines.begin(), report.lines.end());
+      if (!cuts.empty()) outcome.cuts.push_back(std::move(cuts));
       if (loaded || i > crew.failed.load()) return;
       crew.failed.store(i);
       outcome.first_error = std::move(loaded);
@@ -107,7 +120,7 @@ void LogManager::State::load_folders(Crew& crew) {
 }
 
 Status LogManager::State::load_folder(LogDirectory& directory, const std::string& folder,
-                                      const ConfigOf& config_of, LoadReport& report) {
+                                      const ConfigOf& config_of, LoadReport& report, FlushWork& cuts) {
   const std::string path = directory.path() + "/" + folder;
   const auto name = parse_folder_name(folder);
   if (!name) {
@@ -131,9 +144,11 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
                    .checkpoints_whole = directory.checkpoints_whole(),
                    .compacted = directory.cleaned(partition),
                    .log_start = directory.log_start(partition).value_or(Offset{0}),
-                   .now_ms = world.clock.wall_ms()};
+                   .now_ms = world.clock.wall_ms(),
+                   .leave_cuts = true};
   open.recover_from = std::max(open.recovery_point, directory.written(partition).value_or(Offset{0}));
   TRY_ASSIGN(log, Log::open({&world.fs, files.get()}, path, config_of(partition.topic), open));
+  cuts = log->take_cuts();
   (void)log->topic_id();  // everybody asks next, one log after the other; who asks then is told what is wrong
 
   judge(*log, path, report);

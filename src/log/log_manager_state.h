@@ -79,7 +79,8 @@ struct LogManager::State {
   Status load_directory(LogDirectory& directory, LoadReport& report);
   void load_folders(Crew& crew);
   Status load_folder(LogDirectory& directory, const std::string& folder, const ConfigOf& config_of,
-                     LoadReport& report);
+                     LoadReport& report, FlushWork& cuts);
+  Status sync_cuts(const LogDirectory& directory, const std::vector<FlushWork>& cuts);
   void judge(Log& log, const std::string& folder, LoadReport& report);
   Status store_topic_ids(LogDirectory& directory, const TopicIds& ids);
 

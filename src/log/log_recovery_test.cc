@@ -142,6 +142,63 @@ TEST_F(Damaged, ABrokenSnapshotIsPassedOver) {
   EXPECT_FALSE(disk.exists(snapshot));
 }
 
+// ---- what is cut stays away
+// --------------------------------------------------------------------------------------------------------
+
+// The first power loss tears a batch whose last byte is a zero, the second one brings the old size back.
+TEST_F(Damaged, ATornTailDoesNotComeBackWithTheNextPowerLoss) {
+  for (int round = 0; round < 10; ++round) {
+    SCOPED_TRACE(round);
+    fill(1);
+    auto work = log->prepare_flush();
+    ASSERT_TRUE(work && work->run(disk));
+    const Offset end = log->end_offset();
+    const Bytes torn = make_batch({.count = 2, .base = end});
+    auto tail = disk.open(file, env::OpenMode::kReadWrite);
+    ASSERT_TRUE(tail);
+    ASSERT_TRUE((*tail)->write_at(log->size_bytes(), ByteView(torn).first(torn.size() - 1)));
+    ASSERT_TRUE((*tail)->sync());
+    reopen({});
+    EXPECT_EQ(log->recovery().bytes_dropped, torn.size() - 1);
+    disk.crash(simenv::Crash::kPower);
+    reopen({});
+    EXPECT_EQ(log->recovery().bytes_dropped, 0u);
+    EXPECT_EQ(log->end_offset(), end);
+  }
+}
+
+TEST_F(Damaged, WhatIsTruncatedDoesNotComeBackEither) {
+  for (int round = 0; round < 10; ++round) {
+    SCOPED_TRACE(round);
+    fill(2);
+    auto work = log->prepare_flush();
+    ASSERT_TRUE(work && work->run(disk));
+    ASSERT_TRUE(log->truncate_to(log->end_offset() - 2));
+    next_sequence -= 2;
+    const Offset end = log->end_offset();
+    disk.crash(simenv::Crash::kPower);
+    reopen({});
+    EXPECT_EQ(log->end_offset(), end);
+  }
+}
+
+TEST_F(Damaged, ZerosAtTheEndAreCutWithoutWaiting) {
+  config->preallocate = true;
+  config->segment_bytes = 1 << 20;
+  fill(1);
+  ASSERT_TRUE(log->roll(kNow));
+  fill(2);
+  const std::uint64_t before = disk.counters()[simenv::DiskOp::kSync];
+  const std::uint64_t bytes = log->size_bytes();
+  reopen({});
+  EXPECT_GT(log->recovery().bytes_dropped, 1000u);
+  EXPECT_EQ(log->size_bytes(), bytes);
+  EXPECT_EQ(disk.counters()[simenv::DiskOp::kSync], before);
+}
+
+// ---- swaps
+// -----------------------------------------------------------------------------------------------------------------
+
 TEST_F(LogTest, InterruptedSwapsAreSettled) {
   for (int i = 0; i < 3; ++i) {
     append(make_batch({.count = 2}));

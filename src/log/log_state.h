@@ -66,6 +66,7 @@ class LogState {
   std::size_t segment_of(Offset offset) const;  // the last one whose base is not above; 0 if none
   void note_once(const std::string& line);
   RecoveryReport& notes();  // made when needed
+  FlushWork& cuts_to_sync();
   std::string path(std::string_view name) const { return folder + "/" + std::string(name); }
 
   // Reads what a clean start has left for later: the true end, epochs, producers.
@@ -125,6 +126,7 @@ class LogState {
   std::uint64_t new_names = 0;  // counts files made; the folder was synced when it was synced_names
   std::uint64_t synced_names = 0;
   std::optional<Offset> unsynced_cut;  // base of a segment whose file was truncated and not synced since
+  std::unique_ptr<FlushWork> cuts;     // of recovery, not durable yet
   std::uint64_t truncations = 0;       // a flush prepared before one says nothing about the log after it
   std::int64_t last_now_ms = 0;
   // Said before the log was loaded: an epoch that begins where the log ends.

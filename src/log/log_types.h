@@ -51,6 +51,8 @@ struct OpenOptions {
   bool compacted = false;
   Offset log_start{0};  // of log-start-offset-checkpoint, 0 if it has no line
   std::int64_t now_ms = 0;
+  // Who opens many logs syncs what recovery has cut himself, all at once: Log::take_cuts().
+  bool leave_cuts = false;
 };
 
 // Who appends (org.apache.kafka.storage.internals.log.AppendOrigin).

@@ -108,6 +108,10 @@ class File final : public env::File {
     return static_cast<std::uint64_t>(info.st_size);
   }
 
+  bool is_hole(std::uint64_t position) const override {
+    return ::lseek(fd_, static_cast<off_t>(position), SEEK_DATA) < 0 && errno == ENXIO;
+  }
+
   int native_handle() const override { return fd_; }
 
  private:

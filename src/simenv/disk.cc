@@ -107,6 +107,12 @@ class Disk::Handle final : public env::File {
     return inode_->content.size();
   }
 
+  bool is_hole(std::uint64_t position) const override {
+    const Bytes& content = inode_->content;
+    return position >= content.size() || std::all_of(content.begin() + static_cast<std::ptrdiff_t>(position),
+                                                     content.end(), [](auto byte) { return byte == 0; });
+  }
+
  private:
   Status alive() const {
     if (life_ == disk_.life_) return {};
