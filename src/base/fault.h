@@ -31,6 +31,7 @@ enum class Fault : std::uint8_t {
   kCloseLosesTail,        // log: a clean stop does not sync
   kTrustOtherBoot,        // log: recovery believes what was written before the power went
   kForgetColdRead,        // broker: a request does not go on when what it needs has been read in
+  kCleanNewest,           // log: compaction drops the newest record of a key, too
   kCount,
 };
 

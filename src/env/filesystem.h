@@ -115,6 +115,8 @@ class FileSystem {
   virtual Status rename(const std::string& from, const std::string& to) = 0;  // atomic, replaces `to`
   virtual Status remove(const std::string& path) = 0;                         // file or empty directory
   virtual Status remove_all(const std::string& path) = 0;                     // with content; fine if missing
+  // DirEntry::modified_ms from now on. Nothing happens where files have no times.
+  virtual Status set_modified(const std::string& /*path*/, std::int64_t /*wall_ms*/) { return {}; }
   virtual Status sync_directory(const std::string& path) = 0;  // makes creations, renames, removals durable
   // Everything written so far on the file system of `path`, names included, is durable when it returns: one
   // wait for any number of files. kUnsupported where there is no such thing.

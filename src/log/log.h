@@ -40,7 +40,10 @@
 
 namespace moldau::log {
 
-class LogState;  // log_state.h: what a Log is made of
+class LogState;    // log_state.h: what a Log is made of
+struct Cleanable;  // clean_types.h
+struct CleanSource;
+struct Replacement;
 
 class Log {
  public:
@@ -92,6 +95,16 @@ class Log {
 
   // Closes the active segment and begins a new one at the end. No-op while the active one is empty.
   Status roll(std::int64_t now_ms);
+
+  // What compaction may do now, given its checkpoint, if there is one. Cheap, and reads nothing, where that
+  // is too little to be worth it; nothing then.
+  Result<std::optional<Cleanable>> cleanable(std::optional<Offset> cleaned_to, std::int64_t now_ms,
+                                             Offset high_watermark);
+  // What a round over `range` needs to know.
+  Result<CleanSource> clean_source(const Cleanable& range);
+  // Puts a new segment in the place of old ones. False, and nothing has changed: the log is no longer what
+  // `source` says. The names are durable with the next sync of the folder.
+  Result<bool> replace_segments(const CleanSource& source, Replacement& replacement, std::int64_t now_ms);
 
   void set_config(std::shared_ptr<const LogConfig> config);
   const LogConfig& config() const;

@@ -2,9 +2,9 @@
 // removals.
 #include <algorithm>
 #include <functional>
-#include <limits>
 
 #include "base/fault.h"
+#include "log/cleaner.h"
 #include "log/log_manager_state.h"
 
 namespace moldau::log {
@@ -59,15 +59,17 @@ void LogManager::tick() {
     if (!queued)
       s.shared.with([&](State::Shared& shared) { shared.busy[i] = false; });  // the next tick tries again
   }
+  s.cleaner->tick(now);
 }
 
 env::Instant LogManager::next_tick() const {
-  return state_->shared.with([](State::Shared& shared) {
+  const env::Instant chores = state_->shared.with([](State::Shared& shared) {
     env::Instant next = shared.due[0];
     for (int i = 1; i < State::kChores; ++i)
       if (!shared.busy[i]) next = std::min(next, shared.due[i]);
     return next;
   });
+  return std::min(chores, state_->cleaner->next_tick());
 }
 
 void LogManager::State::run_chore(Chore chore) {
@@ -89,6 +91,8 @@ void LogManager::run_retention() {
   for (const auto& directory : state_->directories)
     if (directory->online()) state_->retain(*directory);
 }
+
+void LogManager::run_cleaner() { state_->cleaner->run_all(); }
 
 Status LogManager::write_checkpoints() {
   for (const auto& directory : state_->directories) {
@@ -267,22 +271,48 @@ void LogManager::State::collect_removals(Log& log) {
 }
 
 void LogManager::State::retain(LogDirectory& directory) {
-  for (const Handle& handle : in(directory)) {
-    if (handle->future) continue;  // it follows the log that it is a copy of
-    Result<int> deleted = 0;
-    handle->with_log([&](Log& log) {
-      const std::int64_t mark = handle->high_watermark.load(std::memory_order_relaxed);
-      const Offset limit{mark >= 0 ? mark : std::numeric_limits<std::int64_t>::max()};
-      deleted = log.delete_old_segments(world.clock.wall_ms(), limit);
-      collect_removals(log);
-    });
-    if (!deleted) {
-      if (deleted.error().kind != ErrorKind::kNoSpace) return failed(directory, deleted.error());
-    } else if (*deleted > 0) {
-      world.events.write(env::Level::kInfo, kLogger,
-                         "Deleted " + std::to_string(*deleted) + " segments of " + handle->name.to_string());
+  for (const Handle& handle : in(directory))
+    if (!retain(handle)) return;
+}
+
+// Returns false when the disk has failed.
+bool LogManager::State::retain(const Handle& handle) {
+  // A copy follows the log that it is made of; a log that is being compacted has its turn behind that.
+  if (handle->future || handle->cleaning) return true;
+  Result<int> deleted = 0;
+  handle->with_log([&](Log& log) {
+    deleted = log.delete_old_segments(world.clock.wall_ms(), handle->replicated());
+    collect_removals(log);
+  });
+  if (!deleted) {
+    failed(*handle->directory, deleted.error());
+    return deleted.error().kind == ErrorKind::kNoSpace;
+  }
+  if (*deleted > 0)
+    world.events.write(env::Level::kInfo, kLogger,
+                       "Deleted " + std::to_string(*deleted) + " segments of " + handle->name.to_string());
+  return true;
+}
+
+// Where compaction has come by, retention does not wait for its own time (Kafka:
+// LogCleaner.cleanFilthiestLog).
+void LogManager::State::retain_compacted() {
+  for (const auto& directory : directories) {
+    if (!directory->online()) continue;
+    for (const Handle& handle : in(*directory)) {
+      bool wanted = false;
+      handle->with_log([&](Log& log) {
+        const LogConfig& config = log.config();
+        wanted = config.cleanup_compact &&
+                 (config.cleanup_delete || log.start_offset() > log.first_segment_base());
+      });
+      if (wanted && !retain(handle)) break;
     }
   }
+}
+
+bool LogManager::State::is_moving(const TopicPartition& partition) {
+  return shared.with([&](Shared& s) { return s.future.contains(partition); });
 }
 
 void LogManager::State::expire() {

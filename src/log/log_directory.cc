@@ -186,6 +186,7 @@ Status LogDirectory::lower(const TopicPartition& partition, std::optional<Offset
       return {};
     };
     TRY(bring_down(c.recovery_points, end, kRecoveryPointName));
+    if (!end) TRY(bring_down(c.cleaned, end, kCleanerName));  // another log had this name
     return bring_down(c.log_starts, start, kLogStartName);
   });
 }
@@ -215,9 +216,30 @@ Status LogDirectory::settle(const TopicPartition& partition, Offset recovery_poi
 }
 
 Status LogDirectory::settle_cleaned(const TopicPartition& partition, Offset cleaned) {
-  OffsetMap offsets = checkpoints_.with([](const Checkpoints& c) { return c.cleaned; });
-  offsets[partition] = cleaned;
-  return store(&Checkpoints::cleaned, kCleanerName, std::move(offsets));
+  return change_cleaned([&](OffsetMap& offsets) { offsets[partition] = cleaned; });
+}
+
+Status LogDirectory::forget_cleaned(const TopicPartition& partition) {
+  return change_cleaned([&](OffsetMap& offsets) { offsets.erase(partition); });
+}
+
+Status LogDirectory::lower_cleaned(const TopicPartition& partition, Offset end) {
+  return change_cleaned([&](OffsetMap& offsets) {
+    const auto found = offsets.find(partition);
+    if (found != offsets.end()) found->second = std::min(found->second, end);
+  });
+}
+
+template <typename Change>
+Status LogDirectory::change_cleaned(Change change) {
+  return checkpoints_.with([&](Checkpoints& c) -> Status {
+    OffsetMap offsets = c.cleaned;
+    change(offsets);
+    if (offsets == c.cleaned) return {};
+    TRY(store_offsets(fs_, file(kCleanerName), offsets));
+    c.cleaned = std::move(offsets);
+    return {};
+  });
 }
 
 Status LogDirectory::mark_clean(std::int64_t broker_epoch) {

@@ -71,6 +71,9 @@ class LogDirectory {
   // mark, where the cleaner goes on).
   Status settle(const TopicPartition& partition, Offset recovery_point, std::optional<Offset> start);
   Status settle_cleaned(const TopicPartition& partition, Offset cleaned);
+  Status forget_cleaned(const TopicPartition& partition);
+  // The log is cut: its mark shall not be above `end`.
+  Status lower_cleaned(const TopicPartition& partition, Offset end);
 
   Status mark_clean(std::int64_t broker_epoch);
   void unlock() { lock_.reset(); }
@@ -82,6 +85,8 @@ class LogDirectory {
   std::string file(const char* name) const { return path_ + "/" + name; }
   Status write_written(const OffsetMap& offsets);
   OffsetMap read(const char* name, std::vector<std::string>& lines);
+  template <typename Change>
+  Status change_cleaned(Change change);
   Status store(OffsetMap Checkpoints::* which, const char* name, OffsetMap&& offsets);
   std::optional<Offset> get(OffsetMap Checkpoints::* which, const TopicPartition& partition) const;
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "log/cleaner.h"
 #include "log/log_manager_state.h"
 
 namespace moldau::log {
@@ -15,6 +16,13 @@ constexpr std::string_view kLogger = "kafka.log.LogManager";
 
 // ---- opening
 // ----------------------------------------------------------------------------------------------------------
+
+LogManager::State::State(const LogWorld& w, LogManagerOptions o)
+    : world(w),
+      options(std::move(o)),
+      files(std::make_shared<FileCache>(w.fs, options.max_open_files)),
+      cleaner(std::make_unique<Cleaner>(*this)) {}
+LogManager::State::~State() = default;
 
 LogManager::LogManager(std::unique_ptr<State> state) : state_(std::move(state)) {}
 LogManager::~LogManager() = default;
@@ -235,6 +243,8 @@ Status LogManager::State::take_out(const TopicPartition& partition, FolderKind k
     failed(directory, renamed.error());
     return renamed;
   }
+  if (const Status forgotten = directory.forget_cleaned(partition); !forgotten)
+    failed(directory, forgotten.error());
   if (kind == FolderKind::kDelete)
     shared.with([&](Shared& s) { s.removals.push_back({to, world.clock.wall_ms() + delay_ms}); });
   return {};
@@ -287,11 +297,13 @@ void LogManager::on_offline(
 // leave unchecked bytes below it.
 Status LogManager::truncate(const Handle& handle, Offset offset) {
   TRY(handle->log->truncate_to(offset));
+  TRY(handle->directory->lower_cleaned(handle->name, handle->log->end_offset()));
   return handle->directory->lower(handle->name, handle->log->recovery_point(), handle->log->start_offset());
 }
 
 Status LogManager::truncate_fully(const Handle& handle, Offset offset, std::optional<Offset> start) {
   TRY(handle->log->truncate_fully_and_start_at(offset, start));
+  TRY(handle->directory->lower_cleaned(handle->name, handle->log->end_offset()));
   return handle->directory->lower(handle->name, handle->log->recovery_point(), handle->log->start_offset());
 }
 
@@ -325,6 +337,7 @@ Status LogManager::checkpoint_high_watermarks(
 
 Status LogManager::close(std::int64_t broker_epoch) {
   State& s = *state_;
+  s.cleaner->stop();
   Status first_error;
   for (const auto& directory : s.directories) {
     if (!directory->online()) continue;

@@ -8,8 +8,9 @@
 //   recovery-point-offset-checkpoint   below which everything is synced, per partition
 //   log-start-offset-checkpoint        where DeleteRecords has moved the start above the first segment's
 //   replication-offset-checkpoint      high watermarks; kept by src/replica through
-//   checkpoint_high_watermarks() cleaner-offset-checkpoint          the cleaner's; kept as it is
-//   written-offset-checkpoint          ours: how far each log was written when the machine's boot id was this
+//   checkpoint_high_watermarks() cleaner-offset-checkpoint          below which a log is compacted
+//   (cleaner.h) written-offset-checkpoint          ours: how far each log was written when the machine's boot
+//   id was this
 //                                      one, so a kill without a power loss reads almost nothing at the next
 //                                      start
 //
@@ -61,6 +62,17 @@ struct LogWorld {
   env::EventLog& events;
 };
 
+// How much compaction may take, for all logs together.
+struct CleanerSettings {
+  bool enabled = true;                                   // log.cleaner.enable
+  std::int32_t threads = 1;                              // log.cleaner.threads: logs cleaned at once
+  std::uint64_t dedupe_buffer_bytes = 128u << 20;        // log.cleaner.dedupe.buffer.size
+  double load_factor = 0.9;                              // log.cleaner.io.buffer.load.factor
+  std::uint64_t io_buffer_bytes = 512u << 10;            // log.cleaner.io.buffer.size
+  double max_bytes_per_second = 1.7976931348623157E308;  // log.cleaner.io.max.bytes.per.second
+  std::int64_t backoff_ms = 15'000;                      // log.cleaner.backoff.ms
+};
+
 struct LogManagerOptions {
   std::vector<std::string> directories;   // log.dirs
   std::optional<std::string> cluster_id;  // expected; taken from the directories, or made, when absent
@@ -82,6 +94,8 @@ struct LogManagerOptions {
   // Logs with more than this many bytes behind their recovery point are synced in the background at each
   // recovery checkpoint, so a start after a power loss stays short. 0: never.
   std::uint64_t background_flush_bytes = 16u << 20;
+  // As they are now. Called from any thread.
+  std::function<CleanerSettings()> cleaner_settings = [] { return CleanerSettings{}; };
 };
 
 struct DirectoryStatus {
@@ -204,6 +218,7 @@ class LogManager {
   env::Instant next_tick() const;
   // The same work at once, on this thread (tests, tools).
   void run_retention();
+  void run_cleaner();
   Status write_checkpoints();
 
   // replication-offset-checkpoint of all directories: read at load, written as told.
@@ -215,6 +230,7 @@ class LogManager {
   Status close(std::int64_t broker_epoch = -1);
 
  private:
+  friend class Cleaner;
   struct State;
   explicit LogManager(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;

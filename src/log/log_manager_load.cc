@@ -151,6 +151,7 @@ Status LogManager::State::load_folder(LogDirectory& directory, const std::string
   cuts = log->take_cuts();
   (void)log->topic_id();  // everybody asks next, one log after the other; who asks then is told what is wrong
 
+  if (log->recovery().bytes_dropped > 0) TRY(directory.lower_cleaned(partition, log->end_offset()));
   judge(*log, path, report);
   const Handle entry = make_entry(partition, directory, std::move(log), name->kind == FolderKind::kFuture);
   const Handle other = shared.with([&](Shared& s) -> Handle {

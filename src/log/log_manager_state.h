@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +14,8 @@
 #include "log/log_manager.h"
 
 namespace moldau::log {
+
+class Cleaner;
 
 // What makes a directory unusable for now, as opposed to a mistake that a person must mend.
 inline bool is_disk_trouble(const Error& error) {
@@ -31,6 +34,8 @@ struct LogManager::Entry {
   std::atomic<bool> future{false};               // a copy that is being made
   std::atomic<std::int64_t> high_watermark{-1};  // -1: the log's end
   std::atomic<bool> flushes_by_time{false};      // flush.ms is set, as last seen
+  std::atomic<bool> cleaning{false};             // a round of compaction is under way
+  std::atomic<bool> uncleanable{false};          // compaction has met something that it cannot read
   env::Serial<std::shared_ptr<Exclusion>> exclusion;
 
   struct Flushes {  // asked for and not begun
@@ -39,6 +44,12 @@ struct LogManager::Entry {
     std::vector<std::move_only_function<void(Status)>> waiting;
   };
   env::Serial<Flushes> flushes;
+
+  // What retention and compaction may not pass.
+  Offset replicated() const {
+    const std::int64_t mark = high_watermark.load(std::memory_order_relaxed);
+    return Offset{mark >= 0 ? mark : std::numeric_limits<std::int64_t>::max()};
+  }
 
   // Runs work(log) while nobody else touches the log; not at all if the log is gone.
   template <typename Work>
@@ -55,8 +66,8 @@ struct LogManager::Entry {
 };
 
 struct LogManager::State {
-  State(const LogWorld& w, LogManagerOptions o)
-      : world(w), options(std::move(o)), files(std::make_shared<FileCache>(w.fs, options.max_open_files)) {}
+  State(const LogWorld& w, LogManagerOptions o);
+  ~State();
 
   // Chores, in the order in which they run when several are due.
   enum Chore { kFlush, kRecoveryPoints, kLogStarts, kRetention, kExpiry, kRemoval, kChores };
@@ -113,6 +124,9 @@ struct LogManager::State {
   Status close_logs(LogDirectory& directory);
   Status write_log_starts(LogDirectory& directory);
   void retain(LogDirectory& directory);
+  bool retain(const Handle& handle);
+  void retain_compacted();
+  bool is_moving(const TopicPartition& partition);
   void expire();
   void remove_due();
   void collect_removals(Log& log);
@@ -126,6 +140,7 @@ struct LogManager::State {
   std::string cluster_id;
   BrokerId node_id{1};
   env::Serial<Shared> shared;
+  std::unique_ptr<Cleaner> cleaner;
 };
 
 }  // namespace moldau::log

@@ -3,6 +3,7 @@
 //   log.cc         opening, facts           log_append.cc   append, roll
 //   log_loader.cc  what lies in a folder    log_read.cc     read, look-ups
 //   log_cut.cc     truncation, retention    log_flush.cc    flush, checkpoint, close
+//   log_clean.cc   compaction
 //
 // Always holds: segments is never empty, sorted by base; the last one is active. `end` is behind the last
 // batch of the active segment, or its base.

@@ -109,6 +109,11 @@ class ProducerState {
   bool empty() const { return known().producers.empty(); }
   const ProducerEntry* find(ProducerId producer) const;
   std::vector<ProducerStatus> status() const;  // by producer id
+  // Calls visit(ProducerId, const ProducerEntry&) for all, in no order.
+  template <typename Visit>
+  void each(Visit visit) const {
+    for (const auto& [producer, entry] : known().producers) visit(producer, entry);
+  }
 
   Bytes snapshot() const;
   // Loads a snapshot into an empty state; producers idle for `expire_after_ms` are left out. kCorrupt names

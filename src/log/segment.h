@@ -34,6 +34,7 @@ struct Home {
   std::int32_t index_interval_bytes;
   RecoveryReport* report;       // takes notes of what was rebuilt; may be nullptr
   env::Haste* haste = nullptr;  // given: look-ups fail with kWouldBlock rather than wait for a disk
+  std::string_view extra = {};  // behind all names: ".cleaned" of files that do not count yet
 
   std::string path(Offset base, std::string_view suffix) const;
 };
@@ -89,6 +90,9 @@ class Segment {
   bool index_full(std::int32_t max_bytes) const;
   // Writes pending slots. Failing leaves them pending.
   Status spill(const Home& home);
+  // Bytes of the index files, as they are or will be.
+  std::uint32_t index_bytes() const;
+  std::uint32_t time_bytes() const;
   bool has_pending() const {
     return index_ && (index_->offsets.has_pending() || index_->times.has_pending());
   }
@@ -159,6 +163,8 @@ class Segment {
   // Cuts the file and the index so that `target` and what follows is gone, and returns where the log now
   // ends: `target`, or less if a batch reached across it.
   Result<Offset> truncate(const Home& home, Offset target);
+  // The files get their names with `to` behind in place of those with `from`.
+  Status rename_files(const Home& home, std::string_view from, std::string_view to);
   // Renames the files to *.deleted and returns their new paths.
   Result<std::vector<std::string>> retire(const Home& home);
 

@@ -1,5 +1,5 @@
-// The files of a segment, for its own sources: segment.cc (index, aborted transactions, cutting) and
-// segment_read.cc (look-ups).
+// The files of a segment, for its own sources: segment.cc (index, aborted transactions, cutting),
+// segment_spill.cc (writing) and segment_read.cc (look-ups); and for clean_run.cc, which makes new ones.
 #pragma once
 
 #include <memory>

@@ -277,6 +277,13 @@ Status FileSystem::remove_all(const std::string& path) {
   return {};
 }
 
+Status FileSystem::set_modified(const std::string& path, std::int64_t wall_ms) {
+  const timespec modified{.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1'000'000};
+  const timespec times[2] = {{.tv_sec = 0, .tv_nsec = UTIME_OMIT}, modified};
+  if (::utimensat(AT_FDCWD, path.c_str(), times, 0) != 0) return fail_with(errno, "set the time of", path);
+  return {};
+}
+
 Status FileSystem::sync_directory(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fail_with(errno, "open", path);

@@ -16,6 +16,7 @@ class FileSystem final : public env::FileSystem {
   Status rename(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_all(const std::string& path) override;
+  Status set_modified(const std::string& path, std::int64_t wall_ms) override;
   Status sync_directory(const std::string& path) override;
   Status sync_all(const std::string& path) override;
   Result<std::uint64_t> free_bytes(const std::string& path) override;

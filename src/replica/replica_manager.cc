@@ -93,6 +93,10 @@ std::shared_ptr<const log::LogConfig> log_config(const config::TopicConfig& topi
   log->preallocate = topic.preallocate;
   log->cleanup_delete = topic.cleanup_delete;
   log->cleanup_compact = topic.cleanup_compact;
+  log->min_cleanable_dirty_ratio = topic.min_cleanable_dirty_ratio;
+  log->min_compaction_lag_ms = topic.min_compaction_lag_ms;
+  log->max_compaction_lag_ms = topic.max_compaction_lag_ms;
+  log->delete_retention_ms = topic.delete_retention_ms;
   log->retention_bytes = topic.retention_bytes;
   log->retention_ms = topic.retention_ms;
   log->producer_id_expiration_ms = producer_id_expiration_ms;

@@ -316,6 +316,14 @@ Status Disk::remove_all(const std::string& path) {
   return {};
 }
 
+Status Disk::set_modified(const std::string& path, std::int64_t wall_ms) {
+  TRY(begin(DiskOp::kOpen, path));
+  const auto found = names_.find(path);
+  if (found == names_.end() || found->second == nullptr) TRY(missing(path));
+  found->second->modified_ms = wall_ms;
+  return {};
+}
+
 Status Disk::sync_directory(const std::string& path) {
   TRY(begin(DiskOp::kSyncDirectory, path));
   if (!is_directory(path)) TRY(missing(path));
