@@ -166,7 +166,15 @@ Status Broker::open_metadata() {
           .producer_id_expiration_ms = config.producer_id_expiration_ms,
           .move_chunk_bytes = static_cast<std::uint64_t>(config.replica_fetch_max_bytes)},
       report_.node);
-  follower_->start(*replicas_);
+  groups_ = std::make_unique<GroupCoordinators>(GroupCoordinator::World{.clock = world_.clock,
+                                                                        .events = world_.events,
+                                                                        .background = world_.background,
+                                                                        .images = images_,
+                                                                        .settings = settings_,
+                                                                        .make_random = world_.make_random,
+                                                                        .loops = world_.wheels},
+                                                *replicas_, report_.node);
+  follower_->start(*replicas_, *groups_);
 
   services_.reset(new Services{.node = report_.node,
                                .fs = world_.fs,
@@ -182,7 +190,8 @@ Status Broker::open_metadata() {
                                    config.max_incremental_fetch_session_cache_slots)),
                                .producer_ids = {},
                                .metrics = {},
-                               .tools = {}});
+                               .tools = {},
+                               .groups = groups_.get()});
   for (std::size_t i = 0; i < world_.loops; ++i) services_->tools.push_back(std::make_unique<LoopTools>());
   return {};
 }
@@ -425,6 +434,7 @@ Status Broker::stop() {
       .offline_log_dirs = {}};
   const auto left = driver_->execute(goodbye);
   const bool clean = left && left->error == wire::ErrorCode::kNone;
+  groups_->stop();
   replicas_->stop();
   const Status logs = logs_->close(clean ? services_->registration_epoch : -1);
   const Status metadata = quorum_->close();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,8 +29,11 @@ struct World {
   env::Random& random;  // of the metadata work, and of the start
   env::Background& background;
   env::EventLog& events;
-  std::string boot_id;              // of the machine, empty if unknown
-  std::size_t loops = 1;            // how many env::Loops there will be
+  std::string boot_id;               // of the machine, empty if unknown
+  std::size_t loops = 1;             // how many env::Loops there will be
+  std::vector<env::Loop*> wheels{};  // loops that keep the deadlines of coordinators; none: they have none
+  // A source of randomness for one who is not on a loop's thread. Any thread.
+  std::function<std::unique_ptr<env::Random>()> make_random{};
   std::uint32_t open_files = 2000;  // that logs may hold at a time
 };
 
@@ -94,6 +98,7 @@ class Broker final : public env::RequestHandler {
   std::unique_ptr<quorum::LocalQuorum> quorum_;
   std::unique_ptr<controller::Driver> driver_;
   std::unique_ptr<replica::ReplicaManager> replicas_;
+  std::unique_ptr<GroupCoordinators> groups_;
   std::unique_ptr<Services> services_;
   env::Instant next_checkpoint_{};
   std::atomic<bool> announced_{false};

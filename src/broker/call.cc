@@ -47,6 +47,14 @@ void Call::release_frame() {
   frame_ = {};
 }
 
+void Call::reply_body(ByteView body) {
+  auto writer = std::make_shared<wire::Writer>();
+  writer->reserve(16 + body.size());
+  const wire::Writer::Mark frame = begin_reply(*writer);
+  writer->raw(body);
+  send(std::move(writer), frame, {});
+}
+
 void Call::reply_nothing() {
   done();
   connection_->reply(slot_, {});

@@ -75,6 +75,8 @@ class Call : public std::enable_shared_from_this<Call> {
     encode(*writer, version, response);
     send(std::move(writer), frame, std::move(slices));
   }
+  // A response that was encoded elsewhere, in version().
+  void reply_body(ByteView body);
   // Nothing goes back (acks=0), but the slot is free.
   void reply_nothing();
   // Closes the connection, after earlier replies; `why` goes to the log with the request's and the peer's

@@ -31,17 +31,21 @@ void Follower::image_changed(const metadata::ImagePtr& image, const metadata::Ch
   if (replicas_ == nullptr) return;
   if (settings) limit_moves();
   replicas_->apply(image, changes);
+  groups_->follow(*image, changes);
   if (settings) return replicas_->reconfigure_all();
   for (const metadata::Resource& resource : changes.configs) {
     if (resource.type == metadata::ResourceType::kTopic) replicas_->reconfigure(resource.name);
   }
 }
 
-void Follower::start(replica::ReplicaManager& replicas) {
+void Follower::start(replica::ReplicaManager& replicas, GroupCoordinators& groups) {
   replicas_ = &replicas;
+  groups_ = &groups;
   const auto image = world_.images.get();
   limit_moves();
-  replicas.apply(image, everything(*image));
+  const metadata::Changes all = everything(*image);
+  replicas.apply(image, all);
+  groups.follow(*image, all);
 }
 
 void Follower::limit_moves() {

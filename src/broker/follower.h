@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "broker/group_coordinators.h"
 #include "broker/services.h"
 #include "controller/driver.h"
 
@@ -20,8 +21,8 @@ class Follower final : public controller::Follower {
   Follower(const World& world, BrokerId node) : world_(world), node_(node) {}
 
   void image_changed(const metadata::ImagePtr& image, const metadata::Changes& changes) override;
-  // Until now images were only published; from now on partitions follow, too.
-  void start(replica::ReplicaManager& replicas);
+  // Until now images were only published; from now on partitions and coordinators follow, too.
+  void start(replica::ReplicaManager& replicas, GroupCoordinators& groups);
 
  private:
   bool concerns_settings(const metadata::Changes& changes) const;
@@ -31,6 +32,7 @@ class Follower final : public controller::Follower {
   World world_;
   BrokerId node_;
   replica::ReplicaManager* replicas_ = nullptr;
+  GroupCoordinators* groups_ = nullptr;
 };
 
 }  // namespace moldau::broker

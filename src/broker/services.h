@@ -23,6 +23,8 @@
 
 namespace moldau::broker {
 
+class GroupCoordinators;
+
 // The broker's configuration at one moment: static and dynamic, as text and typed.
 struct Settings {
   config::BrokerValues values;
@@ -51,7 +53,8 @@ struct Services {
   ProducerIds producer_ids;
   Metrics metrics;
   std::vector<std::unique_ptr<LoopTools>> tools;  // by env::Loop::index()
-  std::int64_t registration_epoch = -1;           // of this broker, told by the controller
+  GroupCoordinators* groups = nullptr;
+  std::int64_t registration_epoch = -1;  // of this broker, told by the controller
 
   // Why a partition is not in `replicas`: nobody knows it, or its log cannot be had (its directory does not
   // work, or has no room).

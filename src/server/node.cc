@@ -116,6 +116,8 @@ Status Node::open_broker() {
                             .events = log_,
                             .boot_id = boot_id(),
                             .loops = network_->loops().size(),
+                            .wheels = {network_->loops().begin(), network_->loops().end()},
+                            .make_random = [] { return std::make_unique<os::Entropy>(); },
                             .open_files = static_cast<std::uint32_t>(log_files)};
   auto opened = broker::Broker::open(world, {loaded_.values, loaded_.config});
   if (!opened) return std::unexpected(with_place(std::move(opened).error()));

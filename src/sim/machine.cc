@@ -64,13 +64,18 @@ void Machine::start() {
     life->loops.push_back(std::make_shared<Loop>(world_.events, world_.clock, i, seed + 10 + i));
   life->background = std::make_shared<Background>(world_.events, seed + 1, world_.climate.background);
   const config::Loaded& settings = settings_of(world_.climate.settings, world_.climate.directories);
+  std::vector<env::Loop*> wheels;
+  for (const auto& loop : life->loops) wheels.push_back(loop.get());
+  const auto dice = std::make_shared<std::uint64_t>(seed + 2);
   const broker::World given{.fs = world_.disk,
                             .clock = world_.clock,
                             .random = *life->random,
                             .background = *life->background,
                             .events = life->events,
                             .boot_id = "boot-" + std::to_string(boots_),
-                            .loops = world_.climate.loops};
+                            .loops = world_.climate.loops,
+                            .wheels = std::move(wheels),
+                            .make_random = [dice] { return std::make_unique<simenv::Random>(++*dice); }};
   life_ = std::move(life);
   auto opened = broker::Broker::open(given, {settings.values, settings.config});
   Status done = opened ? Status{} : std::unexpected(opened.error());

@@ -7,6 +7,7 @@
 #include "broker/api/handlers.h"
 #include "broker/cluster_view.h"
 #include "broker/errors.h"
+#include "broker/internal_topics.h"
 #include "broker/services.h"
 #include "wire/gen/metadata.h"
 
@@ -99,15 +100,10 @@ controller::CreateTopics missing_topics(const MetadataRequest& request, const Se
     if (!wanted.topic_id.is_zero() || !is_valid_topic_name(name) || image.find_topic(name) ||
         !seen.insert(name).second)
       continue;
-    controller::NewTopic topic{.name = std::string(name), .assignments = {}, .configs = {}};
-    if (name == "__consumer_offsets") {
-      topic.num_partitions = settings.config.offsets_topic_num_partitions;
-      topic.replication_factor = settings.config.offsets_topic_replication_factor;
-      topic.configs = {{"cleanup.policy", "compact"},
-                       {"compression.type", "producer"},
-                       {"segment.bytes", std::to_string(settings.config.offsets_topic_segment_bytes)}};
-    }
-    create.topics.push_back(std::move(topic));
+    create.topics.push_back(
+        name == kOffsetsTopic
+            ? offsets_topic(settings.config)
+            : controller::NewTopic{.name = std::string(name), .assignments = {}, .configs = {}});
   }
   return create;
 }

@@ -1,0 +1,146 @@
+// One request on its way to the coordinators of the groups that it names, and back:
+//
+//   ask_groups(call, parts, then): each part is asked of its coordinator; when all have answered,
+//   then(outcomes) runs once, on the connection's loop.
+//
+// An outcome is a whole response of that part, or the error that kept it from being decided. A request that
+// waits (for members to join, say) ends with its connection, and is answered when the broker stops.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "broker/call.h"
+#include "broker/connection_state.h"
+#include "broker/fanout.h"
+#include "broker/group_coordinators.h"
+
+namespace moldau::broker {
+
+struct GroupOutcome {
+  wire::ErrorCode failure = wire::ErrorCode::kNone;  // nobody has decided; there is no body
+  Bytes body;
+  bool error = false;
+};
+
+template <typename Request>
+struct GroupPart {
+  GroupCoordinatorRef coordinator;  // nullptr: NOT_COORDINATOR
+  Request request;
+};
+
+template <typename Request>
+class GroupAsk final : public Fanout, public GroupAsker, public Waiting {
+ public:
+  using Then = std::move_only_function<void(std::vector<GroupOutcome>&)>;
+
+  GroupAsk(CallPtr call, std::int16_t version, std::vector<GroupPart<Request>> parts, Then then)
+      : call_(std::move(call)), version_(version), then_(std::move(then)), outcomes_(parts.size()) {
+    for (GroupPart<Request>& part : parts) jobs_.emplace_back(this, jobs_.size(), std::move(part));
+  }
+
+  void launch() {
+    launching(call_->loop(), jobs_.size());
+    for (Job& job : jobs_) {
+      if (job.part.coordinator)
+        job.part.coordinator->execute(job);
+      else
+        failed(job.index, wire::ErrorCode::kNotCoordinator);
+    }
+    const auto self = std::static_pointer_cast<GroupAsk>(shared_from_this());
+    launched();
+    if (!then_) return;
+    state_of(call_->connection()).add(self);
+    listed_ = true;
+    if (may_wait_long_ && std::ranges::all_of(jobs_, [](const Job& job) { return job.ran.load(); }))
+      call_->release_frame();
+  }
+  // For members to join, say: the receive memory goes back as soon as the request was understood, so `then`
+  // may not use it.
+  void may_wait_long() { may_wait_long_ = true; }
+
+  void answered(std::size_t part, Bytes body, bool error) override {
+    outcomes_[part] = {wire::ErrorCode::kNone, std::move(body), error};
+    part_done();
+  }
+  void failed(std::size_t part, wire::ErrorCode error) override {
+    outcomes_[part].failure = error;
+    part_done();
+  }
+
+  void abandon() override { then_ = nullptr; }
+  void hurry() override {
+    listed_ = false;
+    std::vector<GroupOutcome> nothing(jobs_.size());
+    for (GroupOutcome& outcome : nothing) outcome.failure = wire::ErrorCode::kNotCoordinator;
+    if (auto then = std::exchange(then_, nullptr)) then(nothing);
+  }
+
+ private:
+  struct Job final : GroupCoordinator::Shared::Job {
+    Job(GroupAsk* the_owner, std::size_t the_index, GroupPart<Request> the_part)
+        : owner(the_owner), index(the_index), part(std::move(the_part)) {}
+    void run(GroupDriver& inside) override {
+      inside.ask({.asker = std::static_pointer_cast<GroupAsk>(owner->shared_from_this()),
+                  .part = index,
+                  .version = owner->version_,
+                  .client_id = owner->call_->client_id(),
+                  .client_host = owner->call_->connection().info().client_host},
+                 part.request);
+      ran.store(true);
+    }
+    GroupAsk* owner;
+    std::size_t index;
+    GroupPart<Request> part;
+    std::atomic<bool> ran{false};
+  };
+
+  void finished() override {
+    if (listed_) state_of(call_->connection()).remove(*this);
+    if (auto then = std::exchange(then_, nullptr)) then(outcomes_);
+  }
+
+  const CallPtr call_;
+  const std::int16_t version_;
+  Then then_;  // loop thread only
+  std::deque<Job> jobs_;
+  std::vector<GroupOutcome> outcomes_;
+  bool listed_ = false, may_wait_long_ = false;
+};
+
+// Several groups: `version` is that in which the parts are answered, for whoever puts them together.
+template <typename Request, typename Then>
+void ask_groups(const CallPtr& call, std::int16_t version, std::vector<GroupPart<Request>> parts, Then then) {
+  std::make_shared<GroupAsk<Request>>(call, version, std::move(parts), std::move(then))->launch();
+}
+
+enum class GroupWait : std::uint8_t { kShort, kLong };
+
+// One group: its coordinator's answer is the reply. `refuse(ErrorCode)` replies where nobody has decided;
+// where the wait may be long it must not use the request, whose memory has gone back.
+template <typename Request, typename Refuse>
+void ask_group(const CallPtr& call, std::string_view group, Request request, Refuse refuse,
+               GroupWait wait = GroupWait::kShort) {
+  std::vector<GroupPart<Request>> parts;
+  parts.push_back({call->services().groups->find(group), std::move(request)});
+  auto then = [call, refuse = std::move(refuse)](std::vector<GroupOutcome>& outcomes) mutable {
+    GroupOutcome& outcome = outcomes.front();
+    if (outcome.failure != wire::ErrorCode::kNone) {
+      call->count_error();
+      return refuse(outcome.failure);
+    }
+    if (outcome.error) call->count_error();
+    call->reply_body(outcome.body);
+  };
+  const auto ask =
+      std::make_shared<GroupAsk<Request>>(call, call->version(), std::move(parts), std::move(then));
+  if (wait == GroupWait::kLong) ask->may_wait_long();
+  ask->launch();
+}
+
+}  // namespace moldau::broker
