@@ -15,7 +15,9 @@ def free_port():
 
 
 class Kafka:
-    def __init__(self, version, directory, port=0):
+    def __init__(self, version, directory, port=0, settings=None):
+        """`settings`: properties beside, or in place of, those that it needs."""
+        node = (settings or {}).get('node.id', 1)
         subprocess.run([os.path.join(HERE, 'setup'), 'kafka', version], check=True)
         self.version, self.directory = version, directory
         self.port = port or free_port()
@@ -26,12 +28,13 @@ class Kafka:
         properties = os.path.join(directory, 'server.properties')
         with open(properties, 'w') as f:
             f.write('\n'.join([
-                'process.roles=broker,controller', 'node.id=1', 'controller.quorum.voters=1@127.0.0.1:%d' % controller,
+                'process.roles=broker,controller', 'node.id=%d' % node, 'controller.quorum.voters=%d@127.0.0.1:%d' % (node, controller),
                 'listeners=PLAINTEXT://%s,CONTROLLER://127.0.0.1:%d' % (self.bootstrap, controller),
                 'advertised.listeners=PLAINTEXT://' + self.bootstrap, 'controller.listener.names=CONTROLLER',
                 'log.dirs=' + os.path.join(directory, 'data'), 'offsets.topic.replication.factor=1',
                 'share.coordinator.state.topic.replication.factor=1', 'share.coordinator.state.topic.min.isr=1',
-                'transaction.state.log.replication.factor=1', 'transaction.state.log.min.isr=1', '']))
+                'transaction.state.log.replication.factor=1', 'transaction.state.log.min.isr=1',
+                *('%s=%s' % one for one in (settings or {}).items()), '']))
         self.classpath = os.path.join(CACHE, 'kafka', version, '*')
         log = open(os.path.join(directory, 'server.log'), 'w')
         subprocess.run(['java', '-Xmx256m', '-cp', self.classpath, 'kafka.tools.StorageTool', 'format', '-t', 'bW9sZGF1LWludGVyb3A',
