@@ -16,6 +16,8 @@ LATER = {"group": {8, 9, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69}, "transactions"
          "clusters": {4, 5, 6, 7, 43, 45, 46, 52, 53, 54, 56, 58, 59, 62, 63, 64, 67, 70, 73, 80, 81, 82}}
 # The newest version of these is in Kafka 4.3's sources and not final: no broker advertises it (unstable.api.versions.enable aside).
 NOT_FINAL = {"InitProducerId": 6}
+# Answered, but not in ApiVersions.
+UNTOLD = dict.fromkeys(("GetTelemetrySubscriptions", "PushTelemetry"), "not in ApiVersions: no receiver, as in Kafka without one")
 
 
 def schema():
@@ -42,6 +44,8 @@ def table():
         mine = have.get(name)
         shown = (f"{mine[0]}–{mine[1]}" if mine[0] != mine[1] else f"{mine[0]}") if mine else "—"
         why = "" if mine else next((f"with {what}" for what, keys in LATER.items() if key in keys), "")
+        if mine and name in UNTOLD:
+            why = UNTOLD[name]
         if name in NOT_FINAL:
             why = f"{NOT_FINAL[name]} is not final in Kafka 4.3 and not advertised"
         rows.append(f"| {key} | {name} | {known} | {shown} | {why} |")

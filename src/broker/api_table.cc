@@ -43,6 +43,10 @@ constexpr ApiEntry kServed[] = {
     {ApiKey::kUpdateFeatures, 0, 2, api::update_features},
     {ApiKey::kDescribeCluster, 0, 2, api::describe_cluster},
     {ApiKey::kDescribeProducers, 0, 0, api::describe_producers},
+    {ApiKey::kDescribeTransactions, 0, 0, api::describe_transactions},
+    {ApiKey::kListTransactions, 0, 2, api::list_transactions},
+    {ApiKey::kGetTelemetrySubscriptions, 0, 0, api::get_telemetry, false},
+    {ApiKey::kPushTelemetry, 0, 0, api::push_telemetry, false},
     {ApiKey::kListConfigResources, 0, 1, api::list_config_resources},
     {ApiKey::kDescribeTopicPartitions, 0, 0, api::describe_topic_partitions},
 };

@@ -42,6 +42,7 @@ void add_features(ApiVersionsResponse& response, const metadata::Image& image, s
 
 void add_served(ApiVersionsResponse& response) {
   for (const ApiEntry& entry : served_apis()) {
+    if (!entry.told) continue;
     response.api_keys.push_back({.api_key = static_cast<std::int16_t>(entry.key),
                                  .min_version = entry.min_version,
                                  .max_version = entry.max_version});

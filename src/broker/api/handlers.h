@@ -37,6 +37,10 @@ void describe_quorum(const CallPtr& call);            // 55
 void update_features(const CallPtr& call);            // 57
 void describe_cluster(const CallPtr& call);           // 60
 void describe_producers(const CallPtr& call);         // 61
+void describe_transactions(const CallPtr& call);      // 65
+void list_transactions(const CallPtr& call);          // 66
+void get_telemetry(const CallPtr& call);              // 71, its subscriptions
+void push_telemetry(const CallPtr& call);             // 72
 void list_config_resources(const CallPtr& call);      // 74
 void describe_topic_partitions(const CallPtr& call);  // 75
 

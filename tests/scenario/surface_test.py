@@ -1,0 +1,87 @@
+"""APIs that a broker without transactions and without a receiver of clients' metrics has all the same: each reply is, byte
+for byte, what Apache Kafka 4.3.1 gave to the same request."""
+import os, struct, sys, unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
+import kafka_wire as wire
+from scenario import BrokerTest
+
+DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS, GET_TELEMETRY, PUSH_TELEMETRY = 65, 66, 71, 72
+ONES = b"\x01" * 16
+SUBSCRIPTION = struct.pack(">I", 0xD4C75BDE)  # to nothing, of the client ONES
+
+
+def unsigned(number):
+    out = b""
+    while number >= 0x80:
+        out, number = out + bytes([number & 0x7F | 0x80]), number >> 7
+    return out + bytes([number])
+
+
+def text(value):
+    return b"\0" if value is None else unsigned(len(value) + 1) + value.encode()
+
+
+def many(items):
+    return unsigned(len(items) + 1) + b"".join(items)
+
+
+class Surface(BrokerTest):
+    def reply(self, key, version, body):
+        """The reply's body: flexible requests have tags behind the header, and their replies too."""
+        client = self.client()
+        client.send(key, version, b"\0" + body + b"\0")
+        return client.receive()[5:].hex()
+
+    def test_they_are_told_as_kafka_tells_them(self):
+        told = self.client().api_versions()
+        self.assertEqual((told[DESCRIBE_TRANSACTIONS], told[LIST_TRANSACTIONS]), ((0, 0), (0, 2)))
+        self.assertFalse({GET_TELEMETRY, PUSH_TELEMETRY} & set(told), "no receiver: not in ApiVersions")
+
+    def test_a_client_is_asked_for_no_metrics(self):
+        found = self.reply(GET_TELEMETRY, 0, ONES)
+        self.assertEqual(found, "000000000000" + ONES.hex() + "d4c75bde0504030102000493e000100000010100")
+
+    def test_a_new_client_gets_an_id(self):
+        first, second = (bytes.fromhex(self.reply(GET_TELEMETRY, 0, bytes(16))) for _ in range(2))
+        self.assertNotEqual(first[6:22], bytes(16))
+        self.assertNotEqual(first[6:22], second[6:22])
+        self.assertEqual(self.push(first[6:22], first[22:26]), 0)
+
+    def push(self, client, subscription, codec=0, metrics=b""):
+        body = client + subscription + struct.pack(">bb", 0, codec) + unsigned(len(metrics) + 1) + metrics
+        return struct.unpack(">h", bytes.fromhex(self.reply(PUSH_TELEMETRY, 0, body))[4:6])[0]
+
+    def test_pushes(self):
+        self.assertEqual(self.push(ONES, SUBSCRIPTION), 0)
+        self.assertEqual(self.push(ONES, struct.pack(">i", 5)), 117, "UNKNOWN_SUBSCRIPTION_ID")
+        self.assertEqual(self.push(ONES, SUBSCRIPTION, codec=9), 76, "UNSUPPORTED_COMPRESSION_TYPE")
+        self.assertEqual(self.push(ONES, SUBSCRIPTION, metrics=b"x" * 2000000), 118, "TELEMETRY_TOO_LARGE")
+        self.assertEqual(self.push(bytes(16), SUBSCRIPTION), 42, "INVALID_REQUEST")
+        self.assertEqual(self.push(bytes(15) + b"\x01", SUBSCRIPTION), 42, "INVALID_REQUEST")
+
+    def test_list_transactions(self):
+        none = "00000000" "0000" "01" "01" "00"
+        self.assertEqual(self.reply(LIST_TRANSACTIONS, 0, many([]) + many([])), none)
+        self.assertEqual(self.reply(LIST_TRANSACTIONS, 1, many([]) + many([]) + struct.pack(">q", 0)), none)
+        tail = struct.pack(">q", -1)
+        for pattern in (None, "", "a.*"):
+            self.assertEqual(self.reply(LIST_TRANSACTIONS, 2, many([]) + many([]) + tail + text(pattern)), none, pattern)
+        wrong = "00000000" "0080" "01" "01" "00"
+        self.assertEqual(self.reply(LIST_TRANSACTIONS, 2, many([text("Foo")]) + many([]) + tail + text("a(")), wrong)
+
+    def test_list_transactions_names_unknown_states(self):
+        states = [text(s) for s in ("Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead",
+                                    "PrepareEpochFence", "Nonsense")]
+        found = self.reply(LIST_TRANSACTIONS, 0, many(states) + many([struct.pack(">q", 5)]))
+        self.assertEqual(found, "000000000000" "02094e6f6e73656e7365" "01" "00")
+
+    def test_describe_transactions(self):
+        self.assertEqual(self.reply(DESCRIBE_TRANSACTIONS, 0, many([])), "00000000" "01" "00")
+        rest = "01" + "00" * 22 + "01" "00"
+        found = self.reply(DESCRIBE_TRANSACTIONS, 0, many([text("tx"), text("")]))
+        self.assertEqual(found, "00000000" "03" "0010" "037478" + rest + "002a" "01" + rest + "00")
+
+
+if __name__ == "__main__":
+    unittest.main()
