@@ -1,5 +1,5 @@
 """librdkafka's own test programs, from the source inside Confluent's package for Node. A unit is a test number: the runner
-chooses by number only, and a number may hold several tests. Local tests (mocks and units, no broker) are left out, and so are:"""
+chooses by number only, and a number may hold several tests. Local tests (mocks and units, no broker) are left out."""
 import json, re, sys
 
 from suite import FAILED, HERE, PASSED, SKIPPED, Outcome, Suite, last_lines, process, text_of
@@ -8,10 +8,6 @@ sys.path.append(str(HERE.parent / "interop"))
 from harness.clients import CACHE as CLIENTS  # noqa: E402
 
 PACKAGE = "@confluentinc/kafka-javascript@1.10.1"
-LEFT_OUT = {"0028": "a known issue of librdkafka's", "0047": "a known issue of librdkafka's", "0079": "a known issue of librdkafka's",
-            "0097": "needs SSL", "0098": "needs several brokers and transactions", "0101": "needs several brokers",
-            "0103": "transactions", "0115": "needs SASL", "0119": "needs SASL", "0126": "needs SASL", "0129": "transactions",
-            "0135": "needs SASL", "0142": "needs SASL"}
 LAST = 149  # what follows are share groups
 KAFKA_TOPICS = f"""#!/bin/sh
 exec java -Xmx200m -XX:TieredStopAtLevel=1 -cp '{CLIENTS}/kafka/4.3.1/*' org.apache.kafka.tools.TopicCommand "$@"
@@ -23,7 +19,13 @@ class Librdkafka(Suite):
     source = "librdkafka in npm " + PACKAGE
     properties = {"group.initial.rebalance.delay.ms": 3000}  # 0102 and 0113 count rebalances
     limit_s = 400
+    left_out = {"0028": "a known issue of librdkafka's", "0047": "a known issue of librdkafka's", "0079": "a known issue of librdkafka's",
+                "0097": "needs SSL", "0098": "needs several brokers and transactions", "0101": "needs several brokers",
+                "0103": "transactions", "0109": "needs an authorizer", "0115": "needs SASL", "0119": "needs SASL", "0126": "needs SASL", "0129": "transactions",
+                "0135": "needs SASL", "0142": "needs SASL"}
     environment = {}
+    # Tests of old formats, which the runner leaves out when it is told of a broker as new as 4.0.
+    as_older = {"0092": "3.9.1"}
 
     def __init__(self):
         super().__init__()
@@ -47,14 +49,15 @@ class Librdkafka(Suite):
         return {name for name, flags in declared if "LOCAL" not in flags and "MANUAL" not in flags and not name.endswith("_mock")}
 
     def units(self):
-        return sorted({n[:4] for n in self.remote() if int(n[:4]) <= LAST and n[:4] not in LEFT_OUT})
+        return sorted({n[:4] for n in self.remote() if int(n[:4]) <= LAST and n[:4] not in self.left_out})
 
     def run(self, unit, address, log):
         configuration, report = log.with_suffix(".conf"), log.with_suffix(".json")
         configuration.write_text(f"metadata.broker.list={address}\ntest.topic.random=true\n")
         report.unlink(missing_ok=True)
         code, seconds = process(["./test-runner", "-p1", "-L"], log, self.limit_s, self.tree / "tests", {
-            "LD_LIBRARY_PATH": f"{self.tree}/src:{self.tree}/src-cpp", "TESTS": unit, "TEST_KAFKA_VERSION": "4.3.1",
+            "LD_LIBRARY_PATH": f"{self.tree}/src:{self.tree}/src-cpp", "TESTS": unit,
+            "TEST_KAFKA_VERSION": self.as_older.get(unit, "4.3.1") if self.broker == "moldau" else "4.3.1",
             "RDKAFKA_TEST_CONF": str(configuration), "TEST_REPORT": str(report),
             "KAFKA_PATH": str(self.folder / "kafka"), "BROKERS": address, **self.environment})
         found = self.reported(unit, report, log, seconds)

@@ -17,7 +17,7 @@ from franz_go import FranzGo
 from librdkafka import Librdkafka, LibrdkafkaConsumer
 from node_rdkafka import NodeRdkafka
 from rust_rdkafka import RustRdkafka
-from suite import CACHE, FAILED, HERE, PASSED, SKIPPED
+from suite import CACHE, FAILED, HERE, PASSED, SKIPPED, Outcome
 
 SUITES = [Librdkafka, LibrdkafkaConsumer, FranzGo, NodeRdkafka, RustRdkafka]
 QUICK_UNIT_S, QUICK_SUITE_S = 6, 50  # with --quick: units that took Kafka no longer, until a suite has that many seconds
@@ -90,7 +90,7 @@ def run_unit(suite, unit, broker, logs, tries):
 
 def run_suite(suite, options, recorded, keep):
     """Its lines; keep() is told of each unit's."""
-    units = units_of(suite, options, recorded)
+    suite.broker, units = options.broker, units_of(suite, options, recorded)
     logs = CACHE / "logs" / f"{options.broker}-{suite.name.replace(' ', '-')}"
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
@@ -102,6 +102,9 @@ def run_suite(suite, options, recorded, keep):
                 print(f"{outcome.result:8}{suite.name}: {outcome.test} ({outcome.seconds:.1f} s) {outcome.why}", flush=True)
             keep(found)
             lines += found
+    if not options.only and not options.quick:
+        lines += [results.Line(suite.name, unit, Outcome(unit, SKIPPED, why)) for unit, why in suite.left_out.items()]
+        keep(lines)
     return lines
 
 

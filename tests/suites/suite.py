@@ -5,6 +5,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / "build/suites"
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+LINGER_S = 5
 
 
 @dataclasses.dataclass
@@ -23,6 +24,8 @@ class Suite:
     source = ""          # package and version, as the tables show it
     properties = {}      # of the broker, beside those that all suites get (brokers.py)
     limit_s = 300        # for one unit
+    left_out = {}        # {unit: why it is not run}
+    broker = "moldau"    # or "kafka": which one it runs against, set by run.py
 
     def __init__(self):
         self.folder = CACHE / self.name.split()[0]
@@ -61,16 +64,15 @@ class Suite:
         return Outcome(test, FAILED, why(log) or f"exit code {code}", seconds) if code else Outcome(test, PASSED, "", seconds)
 
 
-def process(command, log, limit_s, cwd, env=None):
-    """(exit code, seconds); the code is None when it had to be ended. Its whole process group ends with it."""
+def process(command, log, limit_s, cwd, env=None, done=None):
+    """(exit code, seconds); the code is None when it had to be ended. Its whole process group ends with it.
+    `done`: a file whose appearance says that all is told; what then does not end within LINGER_S is ended."""
     begin = time.monotonic()
     with open(log, "wb") as output:
         child = subprocess.Popen([str(c) for c in command], cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
                                  stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
-        code = child.wait(limit_s)
-    except subprocess.TimeoutExpired:
-        code = None
+        code = ended(child, begin + limit_s, done)
     finally:
         try:
             os.killpg(child.pid, signal.SIGKILL)
@@ -78,6 +80,17 @@ def process(command, log, limit_s, cwd, env=None):
             pass
         child.wait()
     return code, time.monotonic() - begin
+
+
+def ended(child, deadline, done):
+    """The exit code, or None after the deadline."""
+    while time.monotonic() < deadline:
+        try:
+            return child.wait(1)
+        except subprocess.TimeoutExpired:
+            if done and pathlib.Path(done).exists():
+                deadline, done = min(deadline, time.monotonic() + LINGER_S), None
+    return None
 
 
 def text_of(log):

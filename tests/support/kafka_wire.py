@@ -3,6 +3,7 @@ of magic 2. Standard library only, and nothing shared with the server: what both
 import socket, struct, time
 
 API_VERSIONS, PRODUCE, FETCH, LIST_OFFSETS, METADATA = 18, 0, 1, 2, 3
+FIND_COORDINATOR, HEARTBEAT = 10, 12
 CREATE_TOPICS, DELETE_TOPICS, INIT_PRODUCER_ID, CREATE_PARTITIONS = 19, 20, 22, 37
 
 NONE, OFFSET_OUT_OF_RANGE, CORRUPT_MESSAGE, UNKNOWN_TOPIC_OR_PARTITION = 0, 1, 2, 3
@@ -347,6 +348,14 @@ class Client:
         [[(_, error, _, offset)]] = r.array(
             lambda: (r.string(), r.array(lambda: (r.int32(), r.int16(), r.int64(), r.int64())))[1])
         return error, offset
+
+    def find_coordinator(self, group):
+        """error; the first time a group is asked for makes __consumer_offsets"""
+        return self.call(FIND_COORDINATOR, 0, string(group)).int16()
+
+    def heartbeat(self, group, generation, member):
+        """error"""
+        return self.call(HEARTBEAT, 0, string(group) + struct.pack(">i", generation) + string(member)).int16()
 
     def init_producer_id(self):
         """(producer id, epoch)"""
