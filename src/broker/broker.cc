@@ -81,6 +81,18 @@ Status Broker::open_logs() {
   options.start_offset_checkpoint_ms = config.log_flush_start_offset_checkpoint_interval_ms;
   options.retention_check_ms = config.log_retention_check_interval_ms;
   options.producer_expiry_check_ms = config.producer_id_expiration_check_interval_ms;
+  options.cleaner_settings = [this] {
+    const auto now = settings_.get();
+    const config::BrokerConfig& c = now->config;
+    return log::CleanerSettings{.enabled = c.log_cleaner_enable,
+                                .threads = c.log_cleaner_threads,
+                                .dedupe_buffer_bytes = static_cast<std::uint64_t>(
+                                    std::max<std::int64_t>(c.log_cleaner_dedupe_buffer_size, 0)),
+                                .load_factor = c.log_cleaner_io_buffer_load_factor,
+                                .io_buffer_bytes = static_cast<std::uint64_t>(c.log_cleaner_io_buffer_size),
+                                .max_bytes_per_second = c.log_cleaner_io_max_bytes_per_second,
+                                .backoff_ms = c.log_cleaner_backoff_ms};
+  };
   TRY_ASSIGN(logs,
              log::LogManager::open({world_.fs, world_.clock, world_.random, world_.background, world_.events},
                                    std::move(options)));
