@@ -39,6 +39,8 @@ class ClassicProtocol {
   void due(Step step, const Due& due);
   // After a restart: everybody has a session's time to be heard of.
   void loaded(Step step, ClassicGroup& group);
+  // A consumer group has become this one: stable, or with everybody joining again.
+  void adopt(Step step, ClassicGroup& group, bool rebalance);
 
  private:
   using Members = std::vector<std::string>;

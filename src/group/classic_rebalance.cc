@@ -160,6 +160,11 @@ void ClassicProtocol::due(Step step, const Due& due) {
   }
 }
 
+void ClassicProtocol::adopt(Step step, ClassicGroup& group, bool rebalance) {
+  for (const auto& [id, member] : group.members()) keep_alive(step, *member);
+  if (rebalance) prepare_rebalance(step, group, "it was a consumer group");
+}
+
 void ClassicProtocol::loaded(Step step, ClassicGroup& group) {
   for (const auto& [id, member] : group.members()) keep_alive(step, *member);
   const auto most = static_cast<std::size_t>(step.context.config.group_max_size);

@@ -134,7 +134,7 @@ void ConsumerGroup::count(const ConsumerMember& member, int by) {
   if (member.assignor) change(assignor_votes_, *member.assignor, by);
   if (member.classic) {
     classic_members_ += by;
-    for (const ClassicProtocolOffer& offer : member.classic->protocols) {
+    for (const Protocol& offer : member.classic->protocols) {
       change(classic_protocols_, offer.name, by);
     }
   }

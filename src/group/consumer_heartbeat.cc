@@ -3,6 +3,7 @@
 #include <chrono>
 #include <set>
 
+#include "group/consumer_migration.h"
 #include "group/consumer_protocol.h"
 
 namespace moldau::group {
@@ -82,15 +83,15 @@ Refusal unknown_member(std::string_view member, std::string_view group) {
 }
 
 // The one that the instance is now, if it is who asks.
-Verdict<const ConsumerMember*> static_member(const ConsumerGroup& group, const Request& request) {
-  const std::string instance(*request.instance_id);
+Verdict<const ConsumerMember*> static_member(const ConsumerGroup& group, std::string_view id,
+                                             std::string_view instance_id) {
+  const std::string instance(instance_id);
   const ConsumerMember* member = group.find_static(instance);
   if (member == nullptr)
     return refuse(ErrorCode::kUnknownMemberId, "Instance id " + instance + " is unknown.");
-  if (member->id != request.member_id)
-    return refuse(ErrorCode::kFencedInstanceId, "Static member " + std::string(request.member_id) +
-                                                    " with instance id " + instance +
-                                                    " was fenced by member " + member->id + ".");
+  if (member->id != id)
+    return refuse(ErrorCode::kFencedInstanceId, "Static member " + std::string(id) + " with instance id " +
+                                                    instance + " was fenced by member " + member->id + ".");
   return member;
 }
 
@@ -165,14 +166,22 @@ Verdict<ConsumerProtocol::Answered> ConsumerProtocol::beat(Step step, const Call
                                                        std::to_string(max_size) + " members.");
   const std::string id =
       request.member_id.empty() ? step.context.random.uuid().to_string() : std::string(request.member_id);
-  const auto before = member_for(step, group, request, id);
+  const OwnedPartitions* owned = owned_of(request);
+  const auto before = member_for(step, group,
+                                 {.id = id,
+                                  .instance_id = request.instance_id,
+                                  .joins = request.member_epoch == 0,
+                                  .classic = false,
+                                  .epoch = request.member_epoch,
+                                  .owned = owned});
   if (!before) return std::unexpected(before.error());
   ConsumerMember wanted = *before;
   learn(wanted, request, caller);
-  const OwnedPartitions* owned = owned_of(request);
   auto after = MemberUpdate(step, hashes_, group, *before).run(std::move(wanted), owned);
   if (!after) return std::unexpected(std::move(after.error()));
-  keep_alive(step, group.name(), id);
+  if (!fits(step)) return refuse(ErrorCode::kUnknownServerError, "");
+  if (auto* upgraded = groups_.find_as<ClassicGroup>(group.name())) welcome(step, *upgraded);
+  keep_alive(step, group.name(), *after);
   watch_revocation(step, group.name(), *after);
   const bool full = request.rebalance_timeout_ms != -1 && owned != nullptr &&
                     (request.subscribed_topic_names || request.subscribed_topic_regex);
@@ -190,8 +199,15 @@ Verdict<ConsumerGroup*> ConsumerProtocol::group_for(Step step, const Request& re
     return refuse(ErrorCode::kGroupIdNotFound, "Consumer group " + name + " not found.");
   if (group != nullptr) {
     if (auto* consumer = groups_.find_as<ConsumerGroup>(name)) return consumer;
-    if (!joins || !group->empty())
+    const auto* classic = groups_.find_as<ClassicGroup>(name);
+    if (!joins || classic == nullptr)
       return refuse(ErrorCode::kGroupIdNotFound, "Group " + name + " is not a consumer group.");
+    if (!classic->empty()) {
+      auto upgraded = upgrade(step.context, *classic, hashes_, step.decision.records);
+      if (!upgraded) return std::unexpected(std::move(upgraded.error()));
+      made = std::move(*upgraded);
+      return made.get();
+    }
     group->add_tombstones(step.decision.records);
   }
   made = std::make_unique<ConsumerGroup>(name);
@@ -199,39 +215,39 @@ Verdict<ConsumerGroup*> ConsumerProtocol::group_for(Step step, const Request& re
 }
 
 Verdict<ConsumerMember> ConsumerProtocol::member_for(Step step, const ConsumerGroup& group,
-                                                     const Request& request, const std::string& id) {
-  const bool joins = request.member_epoch == 0;
-  if (joins && request.instance_id) {
-    const ConsumerMember* previous = group.find_static(text(request.instance_id));
+                                                     const Asker& asker) {
+  if (asker.joins && asker.instance_id) {
+    const ConsumerMember* previous = group.find_static(text(asker.instance_id));
     if (previous == nullptr) {
-      const ConsumerMember* known = group.find(id);
-      return known != nullptr ? *known : ConsumerMember{.id = id};
+      const ConsumerMember* known = group.find(asker.id);
+      return known != nullptr ? *known : ConsumerMember{.id = asker.id};
     }
-    if (!previous->classic && previous->epoch != kStaticLeaveEpoch)
+    if (!asker.classic && !previous->classic && previous->epoch != kStaticLeaveEpoch)
       return refuse(ErrorCode::kUnreleasedInstanceId,
-                    "Static member " + id + " with instance id " + std::string(*request.instance_id) +
+                    "Static member " + asker.id + " with instance id " + std::string(*asker.instance_id) +
                         " cannot join the group because the instance id is owned by " + previous->id +
                         " member.");
     // It takes the other's place, with all that one had.
     ConsumerMember heir = *previous;
-    heir.id = id;
+    heir.id = asker.id;
     heir.epoch = heir.previous_epoch = 0;
     auto& records = step.decision.records;
     add_member_tombstones(records, group.name(), previous->id);
     records.push_back(consumer_member_record(group.name(), heir));
-    records.push_back(consumer_target_record(group.name(), id, group.target(previous->id)));
+    records.push_back(consumer_target_record(group.name(), asker.id, group.target(previous->id)));
     records.push_back(consumer_current_record(group.name(), heir));
     return heir;
   }
-  const ConsumerMember* member = group.find(id);
-  if (request.instance_id) {
-    const auto found = static_member(group, request);
+  const ConsumerMember* member = group.find(asker.id);
+  if (asker.instance_id) {
+    const auto found = static_member(group, asker.id, *asker.instance_id);
     if (!found) return std::unexpected(found.error());
     member = *found;
   }
-  if (member == nullptr && !joins) return std::unexpected(unknown_member(id, group.name()));
-  if (member == nullptr) return ConsumerMember{.id = id};
-  if (const auto valid = check_epoch(*member, request.member_epoch, owned_of(request)); !valid)
+  if (member == nullptr && !asker.joins) return std::unexpected(unknown_member(asker.id, group.name()));
+  if (member == nullptr) return ConsumerMember{.id = asker.id};
+  if (asker.classic) return *member;
+  if (const auto valid = check_epoch(*member, asker.epoch, asker.owned); !valid)
     return std::unexpected(valid.error());
   return *member;
 }
@@ -246,7 +262,7 @@ Verdict<std::int32_t> ConsumerProtocol::leave(Step step, const Request& request)
     return refuse(ErrorCode::kGroupIdNotFound, "Group " + name + " is not a consumer group.");
   const ConsumerMember* member = group->find(request.member_id);
   if (request.instance_id) {
-    const auto found = static_member(*group, request);
+    const auto found = static_member(*group, request.member_id, *request.instance_id);
     if (!found) return std::unexpected(found.error());
     member = *found;
   }
@@ -262,19 +278,49 @@ Verdict<std::int32_t> ConsumerProtocol::leave(Step step, const Request& request)
     step.decision.records.push_back(consumer_current_record(name, away));
     return kStaticLeaveEpoch;
   }
-  fence(step, *group, *member);
+  fence(step, *group, {member});
   return request.member_epoch;
 }
 
-void ConsumerProtocol::fence(Step step, const ConsumerGroup& group, const ConsumerMember& member) {
-  auto& records = step.decision.records;
-  add_member_tombstones(records, group.name(), member.id);
-  ResolvedRegexes resolved = group.resolved();
-  if (member.has_regex() && group.subscribers(*member.regex) == 1) {
-    records.push_back(consumer_regex_tombstone(group.name(), *member.regex));
-    resolved.erase(*member.regex);
+// Members of a classic group that has become a consumer group: who waits is told to join again, and all have
+// their session's time to do so.
+void ConsumerProtocol::welcome(Step step, ClassicGroup& upgraded) {
+  for (const auto& [id, member] : upgraded.members()) {
+    if (member->joining) refuse_join(step, *member->joining, ErrorCode::kRebalanceInProgress, id);
+    if (member->syncing) refuse_sync(step, *member->syncing, ErrorCode::kRebalanceInProgress);
+    upgraded.set_joining(*member, std::nullopt);
+    member->syncing.reset();
+    clock(upgraded.name(), id).session.set(step.in_ms(member->session_timeout_ms));
   }
-  const TopicDemands demands = demands_after(group, &member, nullptr, resolved);
+}
+
+bool ConsumerProtocol::fits(Step step) {
+  constexpr std::size_t kAround = 32;  // of a record; its headers and lengths
+  std::size_t bytes = 0;
+  for (const Record& record : step.decision.records) {
+    bytes += record.key.size() + (record.value ? record.value->size() : 0) + kAround;
+  }
+  return bytes + 1024 <= step.context.max_batch_bytes;
+}
+
+void ConsumerProtocol::fence(Step step, const ConsumerGroup& group,
+                             const std::vector<const ConsumerMember*>& members) {
+  if (downgrades(step.context, group, members)) return go_back(step, group, members, nullptr, true);
+  auto& records = step.decision.records;
+  std::map<std::string, int> gone;  // regular expressions, and how many of these members wanted them
+  TopicDemands demands = group.demands();
+  for (const ConsumerMember* member : members) {
+    add_member_tombstones(records, group.name(), member->id);
+    for (const std::string& topic : member->topics) count_topic(demands, topic, -1, 0);
+    if (member->has_regex()) ++gone[*member->regex];
+  }
+  for (const auto& [regex, count] : gone) {
+    if (group.subscribers(regex) != count) continue;
+    records.push_back(consumer_regex_tombstone(group.name(), regex));
+    if (const auto found = group.resolved().find(regex); found != group.resolved().end()) {
+      for (const std::string& topic : found->second.topics) count_topic(demands, topic, 0, -1);
+    }
+  }
   records.push_back(consumer_epoch_record(group.name(), group.epoch() + 1,
                                           hashes_.group_hash(demands, step.context.image)));
 }
@@ -286,12 +332,12 @@ void ConsumerProtocol::due(Step step, const Due& due) {
   const bool too_slow = due.kind == Due::Kind::kRevocation &&
                         member->epoch == clock(due.group, due.member).revocation_epoch &&
                         member->state == MemberState::kUnrevokedPartitions;
-  if (due.kind == Due::Kind::kConsumer || too_slow) fence(step, *group, *member);
+  if (due.kind == Due::Kind::kConsumer || too_slow) fence(step, *group, {member});
 }
 
 void ConsumerProtocol::loaded(Step step, const ConsumerGroup& group) {
   for (const auto& [id, member] : group.members()) {
-    keep_alive(step, group.name(), id);
+    keep_alive(step, group.name(), member);
     watch_revocation(step, group.name(), member);
   }
 }
@@ -302,10 +348,12 @@ ConsumerProtocol::Clock& ConsumerProtocol::clock(const std::string& group, const
   return *found;
 }
 
-void ConsumerProtocol::keep_alive(Step step, const std::string& group, const std::string& member) {
-  clock(group, member)
-      .session.set(step.in_ms(group_setting(step.context, group, "consumer.session.timeout.ms",
-                                            step.context.config.group_consumer_session_timeout_ms)));
+void ConsumerProtocol::keep_alive(Step step, const std::string& group, const ConsumerMember& member) {
+  const std::int32_t timeout_ms = member.classic
+                                      ? member.classic->session_timeout_ms
+                                      : group_setting(step.context, group, "consumer.session.timeout.ms",
+                                                      step.context.config.group_consumer_session_timeout_ms);
+  clock(group, member.id).session.set(step.in_ms(timeout_ms));
 }
 
 // It has its rebalance timeout to give back what it was told to, from the first time on that it was told.

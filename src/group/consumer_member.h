@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/uuid.h"
+#include "group/classic_group.h"
 #include "wire/gen/consumer_group_records.h"
 
 namespace moldau::group {
@@ -34,17 +35,10 @@ inline constexpr std::int32_t kStaticLeaveEpoch = -2;  // of a request, and of a
 // it. Always holds: no topic is empty.
 using EpochAssignment = std::map<Uuid, std::map<std::int32_t, std::int32_t>>;
 
-// One way of giving out work that a member of the classic protocol can do, and its subscription, encoded.
-struct ClassicProtocolOffer {
-  std::string name;
-  Bytes metadata;
-
-  bool operator==(const ClassicProtocolOffer&) const = default;
-};
 // What only a member has that speaks the classic protocol to a consumer group.
 struct ClassicSide {
   std::int32_t session_timeout_ms = 0;
-  std::vector<ClassicProtocolOffer> protocols{};
+  std::vector<Protocol> protocols{};
 
   bool operator==(const ClassicSide&) const = default;
 };

@@ -51,7 +51,7 @@ Record consumer_member_record(std::string_view group, const ConsumerMember& memb
   if (member.classic) {
     auto& classic = value.classic_member_metadata.emplace();
     classic.session_timeout_ms = member.classic->session_timeout_ms;
-    for (const ClassicProtocolOffer& offer : member.classic->protocols) {
+    for (const Protocol& offer : member.classic->protocols) {
       classic.supported_protocols.push_back({.name = offer.name, .metadata = offer.metadata});
     }
   }

@@ -22,7 +22,7 @@ Machine::Machine(env::Instant now)
       offsets_(std::make_unique<Offsets>()),
       offset_requests_(std::make_unique<OffsetRequests>(groups_, *offsets_)),
       classic_(std::make_unique<ClassicProtocol>(groups_, timers_)),
-      consumer_(std::make_unique<ConsumerProtocol>(groups_, timers_)),
+      consumer_(std::make_unique<ConsumerProtocol>(groups_, timers_, *classic_)),
       expiry_(timers_, {Due::Kind::kOffsetsExpire, {}, {}}) {}
 
 Machine::~Machine() = default;
@@ -30,28 +30,46 @@ Machine::~Machine() = default;
 Decision Machine::handle(const Context& context, const Caller& caller,
                          const wire::JoinGroupRequest& request) {
   Decision decision;
-  classic_->join({context, decision}, caller, request);
+  const Step step{context, decision};
+  if (consumer_->has(request.group_id)) {
+    consumer_->join(step, caller, request);
+  } else {
+    consumer_->make_room(step, request);
+    classic_->join(step, caller, request);
+  }
   return decision;
 }
 
 Decision Machine::handle(const Context& context, const Caller& caller,
                          const wire::SyncGroupRequest& request) {
   Decision decision;
-  classic_->sync({context, decision}, caller, request);
+  if (consumer_->has(request.group_id)) {
+    consumer_->sync({context, decision}, caller, request);
+  } else {
+    classic_->sync({context, decision}, caller, request);
+  }
   return decision;
 }
 
 Decision Machine::handle(const Context& context, const Caller& caller,
                          const wire::HeartbeatRequest& request) {
   Decision decision;
-  classic_->heartbeat({context, decision}, caller, request);
+  if (consumer_->has(request.group_id)) {
+    consumer_->heartbeat({context, decision}, caller, request);
+  } else {
+    classic_->heartbeat({context, decision}, caller, request);
+  }
   return decision;
 }
 
 Decision Machine::handle(const Context& context, const Caller& caller,
                          const wire::LeaveGroupRequest& request) {
   Decision decision;
-  classic_->leave({context, decision}, caller, request);
+  if (consumer_->has(request.group_id)) {
+    consumer_->leave({context, decision}, caller, request);
+  } else {
+    classic_->leave({context, decision}, caller, request);
+  }
   return decision;
 }
 
