@@ -45,6 +45,8 @@ constexpr ApiEntry kServed[] = {
     {ApiKey::kDescribeProducers, 0, 0, api::describe_producers},
     {ApiKey::kDescribeTransactions, 0, 0, api::describe_transactions},
     {ApiKey::kListTransactions, 0, 2, api::list_transactions},
+    {ApiKey::kConsumerGroupHeartbeat, 0, 1, api::consumer_group_heartbeat},
+    {ApiKey::kConsumerGroupDescribe, 0, 1, api::consumer_group_describe},
     {ApiKey::kGetTelemetrySubscriptions, 0, 0, api::get_telemetry, false},
     {ApiKey::kPushTelemetry, 0, 0, api::push_telemetry, false},
     {ApiKey::kListConfigResources, 0, 1, api::list_config_resources},

@@ -57,6 +57,10 @@ void ConsumerProtocol::describe(Step step, const Caller& caller,
   for (const std::string_view name : request.group_ids) {
     auto& out = response.groups.emplace_back();
     out.group_id = name;
+    if (name.empty()) {
+      out.error_code = code(ErrorCode::kInvalidGroupId);
+      continue;
+    }
     const ConsumerGroup* group = groups_.find_as<ConsumerGroup>(name);
     if (group == nullptr) {
       out.error_code = code(ErrorCode::kGroupIdNotFound);

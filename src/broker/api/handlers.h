@@ -39,6 +39,8 @@ void describe_cluster(const CallPtr& call);           // 60
 void describe_producers(const CallPtr& call);         // 61
 void describe_transactions(const CallPtr& call);      // 65
 void list_transactions(const CallPtr& call);          // 66
+void consumer_group_heartbeat(const CallPtr& call);   // 68
+void consumer_group_describe(const CallPtr& call);    // 69
 void get_telemetry(const CallPtr& call);              // 71, its subscriptions
 void push_telemetry(const CallPtr& call);             // 72
 void list_config_resources(const CallPtr& call);      // 74

@@ -1,0 +1,18 @@
+// ConsumerGroupHeartbeat: group/consumer_heartbeat.cc decides.
+#include "broker/api/handlers.h"
+#include "broker/errors.h"
+#include "broker/group_ask.h"
+#include "wire/gen/consumer_group_heartbeat.h"
+
+namespace moldau::broker::api {
+
+void consumer_group_heartbeat(const CallPtr& call) {
+  wire::ConsumerGroupHeartbeatRequest request;
+  if (!call->read(request)) return;
+  const std::string_view group = request.group_id;
+  ask_group(call, group, std::move(request), [call](wire::ErrorCode error) {
+    call->reply(wire::ConsumerGroupHeartbeatResponse{.error_code = code(error)});
+  });
+}
+
+}  // namespace moldau::broker::api

@@ -1,0 +1,40 @@
+// ConsumerGroupDescribe: each group is described by its coordinator (group/consumer_describe.cc).
+#include <memory>
+
+#include "broker/api/handlers.h"
+#include "broker/cluster_view.h"
+#include "broker/errors.h"
+#include "broker/group_merge.h"
+#include "wire/gen/consumer_group_describe.h"
+
+namespace moldau::broker::api {
+
+using wire::ConsumerGroupDescribeRequest;
+using wire::ConsumerGroupDescribeResponse;
+
+void consumer_group_describe(const CallPtr& call) {
+  ConsumerGroupDescribeRequest request;
+  if (!call->read(request)) return;
+  const auto response = std::make_shared<ConsumerGroupDescribeResponse>();
+  const bool operations = request.include_authorized_operations;
+  ask_by_name<ConsumerGroupDescribeResponse>(
+      call, request.group_ids,
+      [](const std::vector<std::string_view>& names) {
+        return ConsumerGroupDescribeRequest{.group_ids = names};
+      },
+      [response](ConsumerGroupDescribeResponse&& part) {
+        for (auto& group : part.groups) response->groups.push_back(std::move(group));
+      },
+      [response](std::string_view name, wire::ErrorCode error) {
+        auto& out = response->groups.emplace_back();
+        out.group_id = name;
+        out.error_code = code(error);
+      },
+      [call, response, operations] {
+        for (auto& group : response->groups)
+          if (operations && group.error_code == 0) group.authorized_operations = kGroupOperations;
+        call->reply(*response);
+      });
+}
+
+}  // namespace moldau::broker::api
