@@ -103,7 +103,7 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
   response.protocol_name = protocol;
   response.member_id = id;
   const ConsumerMember* replaced = group->find_static(wanted.instance_id);
-  if (replaced != nullptr && !replaced->classic && downgrades(step.context, *group, {replaced})) {
+  if (replaced != nullptr && !replaced->classic && downgrades(step.context, *group, {replaced}, 1)) {
     // The last of the others was the same process, in its former version.
     step.decision.records.clear();
     response.generation_id = group->epoch();

@@ -173,12 +173,13 @@ Verdict<std::unique_ptr<ConsumerGroup>> upgrade(const Context& context, const Cl
 }
 
 bool downgrades(const Context& context, const ConsumerGroup& group,
-                const std::vector<const ConsumerMember*>& without) {
+                const std::vector<const ConsumerMember*>& without, std::size_t heirs) {
   const auto classic_without =
       std::ranges::count_if(without, [](const ConsumerMember* m) { return m->classic.has_value(); });
   const std::size_t left = group.members().size() - without.size();
-  return static_cast<std::size_t>(group.classic_members() - classic_without) == left && left > 0 &&
-         may_downgrade(context.config) && left <= static_cast<std::size_t>(context.config.group_max_size);
+  return static_cast<std::size_t>(group.classic_members() - classic_without) == left && left + heirs > 0 &&
+         may_downgrade(context.config) &&
+         left + heirs <= static_cast<std::size_t>(context.config.group_max_size);
 }
 
 std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, const ConsumerGroup& group,

@@ -48,9 +48,10 @@ Assignment without_epochs(const EpochAssignment& assignment);
 Verdict<std::unique_ptr<ConsumerGroup>> upgrade(const Context& context, const ClassicGroup& group,
                                                 MetadataHashes& hashes, std::vector<Record>& records);
 
-// Whether without these members only classic ones are left, and they may go back to their protocol.
+// Whether without these members only classic ones are left, and they may go back to their protocol. `heirs`:
+// so many classic ones take the place of some of them.
 bool downgrades(const Context& context, const ConsumerGroup& group,
-                const std::vector<const ConsumerMember*>& without);
+                const std::vector<const ConsumerMember*>& without, std::size_t heirs = 0);
 
 // The classic group that the rest of `group` becomes, stable, with the targets as assignments. `heir`, if
 // there is one, takes the place of the static member with its instance id. REQUIRES: all of them are classic.
