@@ -53,8 +53,11 @@ Result<CleanFilter::Outcome> CleanFilter::filter(const record::BatchView& batch,
   }
   outcome.kept = static_cast<std::uint32_t>(kept_.size());
   if (kept_.empty()) {
-    if (!verdict.keep_empty || header.magic < 2) return outcome;
-    const Bytes empty = record::empty_batch(spec_of(header), header.last_offset, header.max_timestamp);
+    if (!verdict.keep_empty) return outcome;
+    record::BatchSpec spec = spec_of(header);
+    spec.magic = 2;  // no other can be empty
+    if (header.magic == 0) spec.timestamp_type = record::TimestampType::kCreateTime;
+    const Bytes empty = record::empty_batch(spec, header.last_offset, header.max_timestamp);
     out.insert(out.end(), empty.begin(), empty.end());
     return outcome;
   }

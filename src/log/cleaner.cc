@@ -25,6 +25,7 @@ void Cleaner::tick(env::Instant now) {
   const std::size_t wanted = settings.enabled ? static_cast<std::size_t>(std::max(settings.threads, 0)) : 0;
   std::vector<Worker*> due;
   shared_.with([&](Shared& shared) {
+    if (shared.stopped) return;
     while (shared.workers.size() < wanted) {
       shared.workers.push_back(std::make_unique<Worker>());
       shared.workers.back()->number = shared.workers.size() - 1;
@@ -62,12 +63,13 @@ void Cleaner::run_all() {
 
 void Cleaner::stop() {
   shared_.with([&](Shared& shared) {
+    shared.stopped = true;
     for (const auto& worker : shared.workers) give_up(*worker);
-    shared.workers.clear();
   });
 }
 
 void Cleaner::work(Worker& worker) {
+  if (shared_.with([](const Shared& shared) { return shared.stopped; })) return;
   const Next next = some_work(worker);
   if (next == Next::kAgain &&
       state_.world.background.submit(std::hash<const void*>{}(&worker), [this, &worker] { work(worker); }))

@@ -32,7 +32,7 @@ class Cleaner {
   env::Instant next_tick() const;
   // Cleans on this thread until nothing is left that may be cleaned. Nobody else may be at it.
   void run_all();
-  // Gives up what is half done. REQUIRES: no job of a worker runs or will run.
+  // Gives up what is half done; jobs that are still queued do nothing. REQUIRES: none is running.
   void stop();
 
  private:
@@ -46,6 +46,7 @@ class Cleaner {
   };
   struct Shared {
     std::vector<std::unique_ptr<Worker>> workers;
+    bool stopped = false;
     env::Instant paid_until{};  // the throttle: traffic so far is paid for then
   };
   enum class Next : std::uint8_t { kAgain, kBackOff, kThrottled };

@@ -226,6 +226,7 @@ Status LogLoader::recover(Offset from) {
   state_.remove_snapshots(from + 1, kForever);  // may tell of what the power loss has undone
   TRY(state_.rebuild_producers(from));
   bool was_cut = false;
+  Offset data_end = from;
   for (std::size_t i = first; i < state_.segments.size(); ++i) {
     const Offset base = state_.segments[i].base();
     // Below the end: of another past, its removal was not durable. Above it: what lies between was not, where
@@ -238,8 +239,10 @@ Status LogLoader::recover(Offset from) {
       break;
     }
     TRY(recover_segment(i, i == first ? from : base, was_cut));
+    if (state_.segments[i].size() > 0 || i == first) data_end = state_.end;
     if (was_cut) TRY(drop_segments_from(i + 1));
   }
+  TRY(drop_empty_from(data_end));
   report.end_offset = state_.end;
   if (state_.end < options_.recovery_point && report.why.empty())
     report.why = state_.folder + ": expected records up to offset " +
@@ -266,6 +269,18 @@ Status LogLoader::settle_previous(std::size_t index, Offset from) {
   }
   TRY(segment.resume(home, from));
   return segment.seal(home);
+}
+
+// Segments without a byte, behind a hole, are worth no hole: what lay in front of them was never synced.
+// Below the recovery point such a segment tells where a compacted log ends.
+Status LogLoader::drop_empty_from(Offset data_end) {
+  std::size_t first = state_.segments.size();
+  while (first > 1 && state_.segments[first - 1].size() == 0 && state_.segments[first - 1].base() > data_end)
+    --first;
+  if (first == state_.segments.size() || data_end < options_.recovery_point) return {};
+  TRY(drop_segments_from(first));
+  state_.end = data_end;
+  return {};
 }
 
 // Whether every offset must be there: nothing makes holes but compaction (and logs that are copied from a

@@ -40,6 +40,7 @@ class LogLoader {
   Status start_above_end();
   void set_start();
   bool dense() const;
+  Status drop_empty_from(Offset data_end);
 
   LogState& state_;
   const OpenOptions& options_;

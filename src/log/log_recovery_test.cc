@@ -54,6 +54,33 @@ TEST_F(Damaged, OffsetsThatJumpAreALoss) {
   EXPECT_FALSE(log->recovery().why.empty());
 }
 
+// A compacted log may have holes, but none behind which there is nothing: what was there was not synced.
+TEST_F(Damaged, AnEmptySegmentBehindALossIsNoEnd) {
+  config->cleanup_compact = true;
+  fill(2);
+  ASSERT_TRUE(log->roll(kNow));
+  fill(2);
+  ASSERT_TRUE(log->roll(kNow));
+  for (const char* const name : {"/00000000000000000004.log", "/00000000000000000008.log"}) {
+    auto lost = disk.open(kFolder + std::string(name), env::OpenMode::kReadWrite);
+    ASSERT_TRUE(lost && (*lost)->truncate(0));
+  }
+  reopen({.recovery_point = Offset{2}, .compacted = true});
+  EXPECT_EQ(log->end_offset(), Offset{4});
+  // Below the recovery point it is the end that compaction has left.
+  next_sequence = 4;
+  fill(2);
+  ASSERT_TRUE(log->roll(kNow));
+  const std::string second = std::string(kFolder) + "/00000000000000000004.log";
+  auto emptied = disk.open(second, env::OpenMode::kReadWrite);
+  ASSERT_TRUE(emptied && (*emptied)->truncate(0));
+  reopen({.recovery_point = Offset{8},
+          .recovery_point_known = true,
+          .recover_from = Offset{8},
+          .compacted = true});
+  EXPECT_EQ(log->end_offset(), Offset{8});
+}
+
 TEST_F(Damaged, LaterSegmentsGoToo) {
   fill(3);
   ASSERT_TRUE(log->roll(kNow));

@@ -1,5 +1,6 @@
 #include "record/convert.h"
 
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -37,6 +38,8 @@ class DownConverter {
     return rewrite(batch, out, fault);
   }
 
+  Offset last() const { return last_; }  // of the records rewritten
+
  private:
   std::int64_t rewrite(const BatchView& batch, Bytes& out, Fault& fault) {
     std::optional<BatchBuilder> builder;
@@ -49,6 +52,7 @@ class DownConverter {
         fault = {FaultKind::kStructure, "offsets that do not ascend in a batch"};
         break;
       }
+      last_ = record->offset;
       builder->append_at(record->offset,
                          {.timestamp = record->timestamp, .key = record->key, .value = record->value});
     }
@@ -69,6 +73,7 @@ class DownConverter {
 
   std::int8_t to_magic_;
   Offset first_offset_;
+  Offset last_{std::numeric_limits<std::int64_t>::max()};
   Decompressor& decompressor_;
   Compressor& compressor_;
 };
@@ -85,12 +90,14 @@ DownConversion down_convert(ByteView in, std::int8_t to_magic, Offset first_offs
   while (auto batch = batches.next()) {
     const std::size_t before = out.size();
     const std::int64_t records = converter.convert(*batch, out, done.fault);
+    // Compaction may have taken what followed in it.
+    if (records > 0 && converter.last() < first_offset) out.resize(before);
     const bool too_much = before > start && out.size() - start > max_bytes;
     if (!done.fault.ok() || too_much) {
       out.resize(before);
       return done;
     }
-    done.records += records;
+    if (out.size() > before) done.records += records;
     done.consumed = batches.position();
   }
   if (!batches.corrupt().empty()) done.fault = {FaultKind::kStructure, std::string(batches.corrupt())};

@@ -2,9 +2,9 @@
 // and bounded, so that an old consumer costs no more memory than a new one. Pure; one thread. (Kafka up
 // to 3.9: RecordsUtil.downConvert, LazyDownConversionRecords.)
 //
-// What is lost: headers, control batches, and of uncompressed batches the records before the offset asked for
-// (old messages stand alone, and some versions of librdkafka count on it). Offsets stay; magic 1 keeps
-// timestamps.
+// What is lost: headers, control batches, batches without records from the offset asked for on, and of
+// uncompressed batches the records before the offset asked for (old messages stand alone, and some versions
+// of librdkafka count on it). Offsets stay; magic 1 keeps timestamps.
 #pragma once
 
 #include <cstddef>

@@ -79,6 +79,24 @@ TEST(Down, PlainRecordsBeforeTheOffsetAskedForAreLeftOut) {
   EXPECT_EQ(convert(plain, 1, 3).result.consumed, plain.size());
 }
 
+// What followed in the batch has gone by compaction: who gets the rest again would ask for the same offset
+// for ever.
+TEST(Down, BatchesWithNothingNewVanish) {
+  for (const Codec codec : {Codec::kNone, Codec::kGzip}) {
+    BatchBuilder builder({.base_offset = Offset{5}, .compression = codec});
+    builder.append({.value = as_bytes("v")});
+    builder.set_last_offset(Offset{8});
+    Compressor compressor;
+    const Bytes batch = std::move(builder).finish(compressor);
+    const auto [result, out] = convert(batch, 1, 6);
+    EXPECT_TRUE(result.fault.ok());
+    EXPECT_EQ(result.consumed, batch.size());
+    EXPECT_EQ(result.records, 0);
+    EXPECT_TRUE(out.empty());
+    EXPECT_FALSE(convert(batch, 1, 5).out.empty());
+  }
+}
+
 TEST(Down, ControlBatchesAndEmptyOnesVanish) {
   const Bytes in = log_of({end_txn_batch({ControlType::kCommit, 1}, ProducerId{5}, ProducerEpoch{0},
                                          Offset{0}, 9, LeaderEpoch{0}),

@@ -36,6 +36,7 @@ using wire::ErrorCode;
 using wire::FetchRequest;
 using wire::FetchResponse;
 
+constexpr std::size_t kMostSkips = 16;
 constexpr std::uint64_t kConvertedAtOnce = 2 << 20;  // bytes of one reply, if the first batch is no larger
 
 // Of the first one, as its head says (int64 offset, int32 length of the rest); 0 if not even that is there.
@@ -72,6 +73,7 @@ class Fetch final : public env::Task,
   void answer();
   bool convert_all();
   std::optional<ErrorCode> convert(FetchPart& part, std::uint64_t& room);
+  std::optional<ErrorCode> step_over(FetchPart& part, ByteView empty, std::uint64_t& room);
   std::vector<bool> told();
   void fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector<env::FileSlice>& slices);
   void reply_with_error(ErrorCode error);
@@ -93,6 +95,7 @@ class Fetch final : public env::Task,
   // Of old fetchers: who is converted first, how many are, and how much more there may be.
   std::optional<std::size_t> first_converted_;
   std::size_t converted_ = 0;
+  std::size_t skips_ = 0;  // reads behind batches without records
   std::uint64_t room_ = kConvertedAtOnce;
   // While waiting.
   bool staying_ = false, watching_ = false, finished_ = false;
@@ -330,9 +333,30 @@ std::optional<ErrorCode> Fetch::convert(FetchPart& part, std::uint64_t& room) {
                            limits_.max_bytes, bench.decompressor, bench.compressor, part.converted);
   room -= std::min(room, std::uint64_t{part.converted.size()});
   call_->services().metrics.fetch_conversions.add();
+  if (part.converted.empty() && done.fault.ok() && skips_ < kMostSkips)
+    return step_over(part, ByteView(stored).first(done.consumed), room);
   if (done.consumed > 0 || done.fault.ok()) return ErrorCode::kNone;
   return done.fault.kind == record::FaultKind::kUnsupportedCodec ? ErrorCode::kUnsupportedCompressionType
                                                                  : ErrorCode::kCorruptMessage;
+}
+
+// Batches that compaction has emptied: who is not shown them would ask for the same offset for ever.
+std::optional<ErrorCode> Fetch::step_over(FetchPart& part, ByteView empty, std::uint64_t& room) {
+  Offset next{part.wish.fetch_offset};
+  record::BatchIterator batches(empty);
+  while (const auto batch = batches.next()) next = batch->header().next_offset();
+  const replica::ReadOptions options{.from = next,
+                                     .max_bytes = part.read.slice.length,
+                                     .min_one = true,
+                                     .isolation = limits_.isolation,
+                                     .haste = cold_.haste()};
+  const auto read = part.partition->with([&](replica::Partition& p) { return p.read(options); });
+  if (read.cold) return std::nullopt;
+  if (next.value == part.wish.fetch_offset || read.error != ErrorCode::kNone || read.slice.length == 0)
+    return ErrorCode::kNone;
+  ++skips_;
+  part.read.slice = read.slice;
+  return convert(part, room);
 }
 
 void Fetch::fill(FetchResponse::PartitionData& out, FetchPart& part, std::vector<env::FileSlice>& slices) {
