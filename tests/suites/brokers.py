@@ -5,6 +5,7 @@ from suite import CACHE, HERE
 
 sys.path[:0] = [str(HERE.parent / "support"), str(HERE.parent / "interop")]
 from harness.broker import Kafka  # noqa: E402
+import kafka_wire as wire  # noqa: E402
 from moldau import Moldau  # noqa: E402
 
 KAFKA = "4.3.1"
@@ -15,16 +16,19 @@ COMMON = {"num.partitions": 4, "auto.create.topics.enable": "true", "transaction
 
 
 class Judged:
-    """with Judged("kafka" or "moldau", suite's name, its properties) as broker: … broker.address"""
+    """with Judged("kafka" or "moldau", suite) as broker: … broker.address"""
     address = f"127.0.0.1:{PORT}"
 
-    def __init__(self, kind, suite, properties):
-        self.kind, self.properties = kind, {**COMMON, **properties}
-        self.folder = CACHE / f"broker-{kind}-{suite.replace(' ', '-')}"
+    def __init__(self, kind, suite):
+        self.kind, self.properties, self.topics = kind, {**COMMON, **suite.properties}, suite.topics
+        self.folder = CACHE / f"broker-{kind}-{suite.name.replace(' ', '-')}"
 
     def __enter__(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         self.start()
+        with wire.Client(PORT) as client:
+            for topic in self.topics:
+                client.create_topic(topic)
         return self
 
     def start(self):

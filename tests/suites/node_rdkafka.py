@@ -9,6 +9,8 @@ PACKAGE, MOCHA, GYP = "node-rdkafka@3.6.1", "mocha@10", "node-gyp@11"
 class NodeRdkafka(Suite):
     name = "node-rdkafka"
     source = f"npm {PACKAGE}, e2e"
+    properties = {"num.partitions": 1}  # it counts partitions
+    topics = ("test", "test2", "test3", "test4", "test5", "test6")
     limit_s = 300
     left_out = {"producer-transaction": "transactions"}
 

@@ -95,7 +95,7 @@ def run_suite(suite, options, recorded, keep):
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     lines = []
-    with Judged(options.broker, suite.name, suite.properties) as broker:
+    with Judged(options.broker, suite) as broker:
         for unit in units:
             found = [results.Line(suite.name, unit, o) for o in run_unit(suite, unit, broker, logs, options.tries)]
             for outcome in (l.outcome for l in found):

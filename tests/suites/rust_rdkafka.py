@@ -17,7 +17,7 @@ edition = "2021"
 class RustRdkafka(Suite):
     name = "rust-rdkafka"
     source = f"crates.io {CRATE} {VERSION}"
-    properties = {"node.id": 0}  # it asks for the settings of broker 0
+    properties = {"node.id": 0, "num.partitions": 3}  # it asks for the settings of broker 0, and counts partitions
     left_out = {"test_transactions": "transactions", "test_topic_partition_list": "needs no broker"}
     limit_s = 240
 

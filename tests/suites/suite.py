@@ -23,6 +23,7 @@ class Suite:
     name = ""
     source = ""          # package and version, as the tables show it
     properties = {}      # of the broker, beside those that all suites get (brokers.py)
+    topics = ()          # that are to be there before, with one partition each
     limit_s = 300        # for one unit
     left_out = {}        # {unit: why it is not run}
     broker = "moldau"    # or "kafka": which one it runs against, set by run.py

@@ -39,9 +39,20 @@ class Kafka:
         log = open(os.path.join(directory, 'server.log'), 'w')
         subprocess.run(['java', '-Xmx256m', '-cp', self.classpath, 'kafka.tools.StorageTool', 'format', '-t', 'bW9sZGF1LWludGVyb3A',
                         '-c', properties], check=True, stdout=log, stderr=log)
-        self.process = subprocess.Popen(['java', '-Xmx1g', '-cp', self.classpath, 'kafka.Kafka', properties], stdout=log, stderr=log)
         log.close()
+        self.start()
+
+    def start(self):
+        with open(os.path.join(self.directory, 'server.log'), 'a') as log:
+            self.process = subprocess.Popen(['java', '-Xmx1g', '-cp', self.classpath, 'kafka.Kafka', os.path.join(self.directory, 'server.properties')],
+                                            stdout=log, stderr=log)
         self.wait_for_port()
+
+    def kill_and_start(self):
+        """kill -9, and a new process on what is there."""
+        self.process.kill()
+        self.process.wait()
+        self.start()
 
     def wait_for_port(self):
         deadline = time.monotonic() + 60
