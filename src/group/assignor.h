@@ -43,8 +43,10 @@ std::vector<Assignment> assign_uniform(const AssignorInput& input);
 std::vector<Assignment> assign_range(const AssignorInput& input);
 
 using Assignor = std::vector<Assignment> (*)(const AssignorInput&);
-// nullptr: no assignor of that name. Also by the names of Kafka's classes, which group.consumer.assignors of
-// older releases holds.
+// The name by which clients ask for it: "uniform", "range". Settings may tell it by the name of Kafka's
+// class. Empty: no assignor of that name.
+std::string_view assignor_name(std::string_view name_or_class);
+// By either of its names; nullptr: none.
 Assignor find_assignor(std::string_view name);
 
 }  // namespace moldau::group

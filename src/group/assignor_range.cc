@@ -54,12 +54,17 @@ std::size_t partition_count(const Assignment& assignment) {
                          [](std::size_t sum, const auto& entry) { return sum + entry.second.size(); });
 }
 
-Assignor find_assignor(std::string_view name) {
+std::string_view assignor_name(std::string_view name) {
   constexpr std::string_view kPackage = "org.apache.kafka.coordinator.group.assignor.";
   if (name.starts_with(kPackage)) name.remove_prefix(kPackage.size());
-  if (name == "uniform" || name == "UniformAssignor") return &assign_uniform;
-  if (name == "range" || name == "RangeAssignor") return &assign_range;
-  return nullptr;
+  if (name == "uniform" || name == "UniformAssignor") return "uniform";
+  if (name == "range" || name == "RangeAssignor") return "range";
+  return "";
+}
+
+Assignor find_assignor(std::string_view name) {
+  const std::string_view known = assignor_name(name);
+  return known == "uniform" ? &assign_uniform : known == "range" ? &assign_range : nullptr;
 }
 
 }  // namespace moldau::group

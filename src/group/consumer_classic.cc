@@ -73,13 +73,13 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
       request.session_timeout_ms > config.group_max_session_timeout_ms)
     return refused(ErrorCode::kInvalidSessionTimeout, request.member_id);
   if (config.group_consumer_migration_policy == "disabled")
-    return refused(ErrorCode::kInconsistentGroupProtocol, request.member_id);
+    return refused(ErrorCode::kInconsistentGroupProtocol, "");
   if (group->members().size() >= static_cast<std::size_t>(config.group_consumer_max_size) &&
       !group->has_member(id))
     return refused(ErrorCode::kGroupMaxSizeReached, "");
-  if (!supports(*group, request)) return refused(ErrorCode::kInconsistentGroupProtocol, request.member_id);
+  if (!supports(*group, request)) return refused(ErrorCode::kInconsistentGroupProtocol, "");
   const auto subscription = read_subscription(request.protocols.front().metadata, step.context.image);
-  if (!subscription) return refused(ErrorCode::kInconsistentGroupProtocol, request.member_id);
+  if (!subscription) return refused(ErrorCode::kInconsistentGroupProtocol, "");
   if (request.member_id.empty() && !request.group_instance_id &&
       caller.reply_to.version >= kFirstWithKnownIds)
     return refused(ErrorCode::kMemberIdRequired, id);
@@ -87,7 +87,7 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
   const bool joins = request.member_id.empty() || !request.group_instance_id;
   auto before =
       member_for(step, *group, {.id = id, .instance_id = request.group_instance_id, .joins = joins});
-  if (!before) return refused(before.error().error, request.member_id);
+  if (!before) return refused(before.error().error, "");
   ConsumerMember wanted = *before;
   if (request.group_instance_id) wanted.instance_id = text(request.group_instance_id);
   if (subscription->rack_id) wanted.rack_id = subscription->rack_id;
@@ -112,8 +112,8 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
     return step.decision.answer(caller.reply_to, response);
   }
   auto after = MemberUpdate(step, hashes_, *group, *before).run(std::move(wanted), &subscription->owned);
-  if (!after) return refused(after.error().error, request.member_id);
-  if (!fits(step)) return refused(ErrorCode::kUnknownServerError, request.member_id);
+  if (!after) return refused(after.error().error, "");
+  if (!fits(step)) return refused(ErrorCode::kUnknownServerError, "");
   Clock& waits = clock(group->name(), id);
   waits.joining.clear();
   waits.syncing.set(step.in_ms(after->rebalance_timeout_ms));

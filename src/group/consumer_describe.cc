@@ -74,9 +74,8 @@ void ConsumerProtocol::describe(Step step, const Caller& caller,
     out.assignment_epoch = group->target_epoch();
     const auto& votes = group->assignor_votes();
     const auto most = std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; });
-    out.assignor_name = most == votes.end()
-                            ? std::string_view(step.context.config.group_consumer_assignors.front())
-                            : std::string_view(most->first);
+    out.assignor_name =
+        most == votes.end() ? default_assignor(step.context.config) : std::string_view(most->first);
     for (const auto& [id, member] : group->members()) {
       out.members.push_back(to_wire(member, group->target(id), step.context.image));
     }

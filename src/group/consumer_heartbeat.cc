@@ -47,9 +47,11 @@ Verdict<void> check(const Context& context, const Request& request, std::int16_t
   }
   if (!request.server_assignor) return {};
   std::string known;
-  for (const std::string& name : context.config.group_consumer_assignors) {
+  for (const std::string& configured : context.config.group_consumer_assignors) {
+    const std::string_view name = assignor_name(configured);
+    if (name.empty()) continue;
     if (*request.server_assignor == name) return {};
-    known += (known.empty() ? "" : ", ") + name;
+    known += (known.empty() ? "" : ", ") + std::string(name);
   }
   return refuse(ErrorCode::kUnsupportedAssignor, "ServerAssignor " + std::string(*request.server_assignor) +
                                                      " is not supported. Supported assignors: " + known +

@@ -217,6 +217,17 @@ TEST_F(ConsumerTest, MembersOfAnAssignorsChoice) {
   EXPECT_EQ(a.owned, (std::set<TopicPartition>{{topic("t"), 0}, {topic("t"), 1}}));
 }
 
+TEST_F(ConsumerTest, AssignorsThatNobodyKnowsAreLeftOut) {
+  config_.group_consumer_assignors = {"org.acme.Best",
+                                      "org.apache.kafka.coordinator.group.assignor.RangeAssignor"};
+  Member a("a");
+  EXPECT_EQ(beat(a), ErrorCode::kNone);
+  EXPECT_EQ(a.owned, all_of("t"));
+  EXPECT_EQ(describe().assignor_name, "range");
+  config_.group_consumer_assignors.clear();
+  EXPECT_EQ(describe().assignor_name, "uniform");
+}
+
 // --- static members ---
 
 TEST_F(ConsumerTest, AStaticMemberComesBackToWhatItHad) {

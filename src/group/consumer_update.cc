@@ -28,6 +28,13 @@ std::int32_t group_setting(const Context& context, std::string_view group, std::
   return static_cast<std::int32_t>(config::parse_integer(found->second).value_or(otherwise));
 }
 
+std::string_view default_assignor(const config::BrokerConfig& config) {
+  for (const std::string& name : config.group_consumer_assignors) {
+    if (const std::string_view known = assignor_name(name); !known.empty()) return known;
+  }
+  return "uniform";
+}
+
 TopicDemands demands_after(const ConsumerGroup& group, const ConsumerMember* before,
                            const ConsumerMember* after, const ResolvedRegexes& resolved) {
   TopicDemands demands = group.demands();
@@ -160,7 +167,7 @@ Assignor MemberUpdate::assignor(const ConsumerMember& member) const {
   if (member.assignor) ++votes[*member.assignor];
   const auto most = std::ranges::max_element(votes, {}, [](const auto& vote) { return vote.second; });
   Assignor found = most == votes.end() || most->second <= 0 ? nullptr : find_assignor(most->first);
-  if (found == nullptr) found = find_assignor(step_.context.config.group_consumer_assignors.front());
+  if (found == nullptr) found = find_assignor(default_assignor(step_.context.config));
   return found;
 }
 

@@ -74,6 +74,9 @@ class MemberUpdate {
 TopicDemands demands_after(const ConsumerGroup& group, const ConsumerMember* before,
                            const ConsumerMember* after, const ResolvedRegexes& resolved);
 
+// What members get that have no wish: the first of group.consumer.assignors that is known here.
+std::string_view default_assignor(const config::BrokerConfig& config);
+
 // A setting of this group, or else of the broker: "consumer.session.timeout.ms".
 std::int32_t group_setting(const Context& context, std::string_view group, std::string_view name,
                            std::int32_t otherwise);
