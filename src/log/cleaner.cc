@@ -90,7 +90,8 @@ Cleaner::Next Cleaner::some_work(Worker& worker) {
     state_.retain_compacted();
     return Next::kBackOff;
   }
-  for (int i = 0; i < kStepsPerTurn; ++i) {
+  worker.turn_over = false;
+  for (int i = 0; i < kStepsPerTurn && !worker.turn_over; ++i) {
     const bool more = advance(worker);
     const std::uint64_t traffic = worker.run != nullptr ? worker.run->take_traffic() : 0;
     if (!pay(traffic, settings.max_bytes_per_second)) return Next::kThrottled;
@@ -179,6 +180,7 @@ bool Cleaner::advance(Worker& worker) {
     TRY_ASSIGN(step, worker.run->step(kStepBytes));
     if (step == CleanRun::Step::kMore) return true;
     if (step == CleanRun::Step::kSwap) {
+      worker.turn_over = true;  // it has waited for a disk
       TRY(swap(worker));
       return true;
     }

@@ -42,7 +42,8 @@ class Cleaner {
     env::Instant due{};
     LogManager::Handle handle;  // of the log being cleaned; the running job's alone
     std::unique_ptr<CleanRun> run;
-    bool stumbled = false;  // its last step
+    bool stumbled = false;   // its last step
+    bool turn_over = false;  // others come first now
   };
   struct Shared {
     std::vector<std::unique_ptr<Worker>> workers;

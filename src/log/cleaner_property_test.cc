@@ -120,6 +120,25 @@ void cut_everywhere(std::uint64_t seed, Crash kind) {
   }
 }
 
+// Compaction is switched off before the next start, which reads it all: the holes are no loss.
+TEST(CleanerProperty, HolesAreNoLossWhenTheTopicIsNoLongerCompacted) {
+  for (std::uint64_t operation = 0; operation < 60; ++operation) {
+    SCOPED_TRACE(operation);
+    RandomLog f(operation);
+    f.options.boot_id.clear();
+    f.make();
+    f.write_some(25);
+    ASSERT_TRUE(f.roll());
+    f.disk.cut_power_after(operation);
+    f.manager->run_cleaner();
+    f.crash(Crash::kProcess);
+    f.config->cleanup_compact = false;
+    ASSERT_TRUE(f.open());
+    f.expect_nothing_lost();
+    EXPECT_EQ(f.report.bytes_dropped, 0u);
+  }
+}
+
 TEST(CleanerProperty, APowerCutAtEveryOperation) {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) cut_everywhere(seed, Crash::kPower);
 }
