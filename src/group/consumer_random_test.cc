@@ -90,6 +90,14 @@ class RandomTest : public ConsumerTest {
     Member before = member;  // as it says in this heartbeat
     before.owned = before.assigned;
     before.owned.insert(before.keep.begin(), before.keep.end());
+    if (dice_.one_in(20)) {
+      // What is decided cannot be written: the machine is loaded again, and nobody hears anything.
+      machine_->handle(context(), {{0, 1}, client_id_, "/127.0.0.1"}, request_of(before));
+      restart();
+      member = before;
+      member.told_subscription = false;
+      return;
+    }
     const ErrorCode error = beat(member);
     if (error == ErrorCode::kFencedMemberEpoch || error == ErrorCode::kUnknownMemberId) {
       member.epoch = 0;

@@ -228,6 +228,16 @@ TEST_F(ConsumerTest, AssignorsThatNobodyKnowsAreLeftOut) {
   EXPECT_EQ(describe().assignor_name, "uniform");
 }
 
+TEST_F(ConsumerTest, WhatDoesNotFitABatchIsRefused) {
+  Member a("a");
+  a.topics.clear();
+  for (int i = 0; i < 10'000; ++i) a.topics.push_back(std::string(100, 'x') + std::to_string(i));
+  EXPECT_EQ(beat(a), ErrorCode::kUnknownServerError);
+  EXPECT_TRUE(log_.empty());
+  a.topics.resize(9'000);
+  EXPECT_EQ(beat(a), ErrorCode::kNone);
+}
+
 // --- static members ---
 
 TEST_F(ConsumerTest, AStaticMemberComesBackToWhatItHad) {
