@@ -32,6 +32,9 @@ enum class Fault : std::uint8_t {
   kTrustOtherBoot,        // log: recovery believes what was written before the power went
   kForgetColdRead,        // broker: a request does not go on when what it needs has been read in
   kCleanNewest,           // log: compaction drops the newest record of a key, too
+  kTakeOldGeneration,     // group: a commit of a member is taken whatever its generation
+  kGiveTheWrongShare,     // group: a member is told what the leader has given the first one
+  kLoadLosesLast,         // broker: the last batch of __consumer_offsets is not loaded
   kCount,
 };
 

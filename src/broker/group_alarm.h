@@ -3,7 +3,8 @@
 //
 //   want(at), any thread ──a letter, where `at` is earlier──▶ loop: schedule ──time──▶ expired ──▶ tick
 //
-// At most one letter and one tick are under way. It must not die before its loop has stopped.
+// At most one letter and one tick are under way. It dies when its loop turns no more, and
+// before the loop does.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,7 @@ namespace moldau::broker {
 class GroupAlarm final : public env::Timer, public env::Task, public GroupCoordinator::Shared::Job {
  public:
   GroupAlarm(env::Loop& loop, GroupCoordinator::Shared& shared) : loop_(loop), shared_(shared) {}
+  ~GroupAlarm() override { loop_.cancel(*this); }
 
   // Inside the coordinator only.
   void want(env::Instant at) {

@@ -73,7 +73,10 @@ class GroupAsk final : public Fanout, public GroupAsker, public Waiting {
     part_done();
   }
 
-  void abandon() override { then_ = nullptr; }
+  void abandon() override {
+    listed_ = false;
+    then_ = nullptr;
+  }
   void hurry() override {
     listed_ = false;
     std::vector<GroupOutcome> nothing(jobs_.size());

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/fault.h"
 #include "group/records.h"
 #include "wire/gen/consumer_protocol.h"
 #include "wire/reader.h"
@@ -73,7 +74,8 @@ ErrorCode ClassicGroup::check_commit(const Committer& committer) const {
   if (committer.generation_or_epoch >= 0 || !committer.member_id.empty() || committer.instance_id) {
     const ErrorCode unknown = check_member(committer.member_id, committer.instance_id);
     if (unknown != ErrorCode::kNone) return unknown;
-    if (committer.generation_or_epoch != generation_) return ErrorCode::kIllegalGeneration;
+    if (committer.generation_or_epoch != generation_ && !fault_is(Fault::kTakeOldGeneration))
+      return ErrorCode::kIllegalGeneration;
   } else if (!committer.transactional && state_ != State::kEmpty) {
     return ErrorCode::kUnknownMemberId;
   }

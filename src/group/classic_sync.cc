@@ -1,4 +1,5 @@
 // SyncGroup, Heartbeat and LeaveGroup, every version.
+#include "base/fault.h"
 #include "group/classic_protocol.h"
 
 namespace moldau::group {
@@ -96,7 +97,8 @@ void ClassicProtocol::tell_assignment(Step step, ClassicGroup& group, ClassicMem
   SyncGroupResponse response;
   response.protocol_type = group.protocol_type();
   if (group.protocol_name()) response.protocol_name = *group.protocol_name();
-  response.assignment = member.assignment;
+  response.assignment =
+      fault_is(Fault::kGiveTheWrongShare) ? group.members().begin()->second->assignment : member.assignment;
   step.decision.answer(*member.syncing, response);
   member.syncing.reset();
 }

@@ -51,8 +51,8 @@ class Node {
   os::Entropy random_;
   std::unique_ptr<os::Background> background_;
   net::KernelPageCache page_cache_;
-  std::unique_ptr<broker::Broker> broker_;
   std::unique_ptr<net::Server> network_;
+  std::unique_ptr<broker::Broker> broker_;  // goes first: it has timers in the network's loops
   std::vector<std::string> addresses_;
   broker::SettingsPtr followed_;  // the settings whose limits the network has
 };

@@ -27,6 +27,9 @@ constexpr KnownFault kFaults[] = {
     {Fault::kCloseLosesTail, "close-loses-tail", 200},
     {Fault::kTrustOtherBoot, "trust-other-boot", 6000},
     {Fault::kForgetColdRead, "forget-cold-read", 200},
+    {Fault::kTakeOldGeneration, "take-old-generation", 200},
+    {Fault::kGiveTheWrongShare, "give-the-wrong-share", 200},
+    {Fault::kLoadLosesLast, "load-loses-last", 500},
 };
 
 }  // namespace

@@ -105,6 +105,7 @@ void Ledger::observed(Partition& p, std::int64_t offset, RecordId id, std::int64
 }
 
 void Ledger::died(Death death) {
+  for (GroupBook& group : groups_) group.died(death);
   for (const auto& topic : topics_) {
     for (const auto& p : topic->partitions) {
       p->died = std::max(p->died.value_or(Death::kClean), death);

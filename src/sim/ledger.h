@@ -22,6 +22,8 @@
 
 #include "base/uuid.h"
 #include "env/clock.h"
+#include "sim/death.h"
+#include "sim/group_book.h"
 #include "sim/payload.h"
 
 namespace moldau::sim {
@@ -29,9 +31,6 @@ namespace moldau::sim {
 inline constexpr std::int64_t kNowhere = -1;
 
 struct Partition;
-
-// How a life of the broker ended: stopped; killed, with the page cache alive; with the power gone.
-enum class Death : std::uint8_t { kClean, kKill, kPower };
 
 struct Writer {
   std::uint32_t id = 0;
@@ -108,6 +107,10 @@ class Ledger {
   Partition& partition(Topic& topic, std::int32_t index);
   const std::deque<std::unique_ptr<Topic>>& topics() const { return topics_; }
 
+  GroupBook& add_group(const std::string& group, const Topic& topic, std::int32_t partitions) {
+    return groups_.emplace_back(group, topic, partitions, violate_);
+  }
+
   Writer& add_writer(const std::string& topic, std::int32_t partition);
   const Writer* writer(std::uint32_t id) const;
 
@@ -142,6 +145,7 @@ class Ledger {
   Violate violate_;
   std::deque<std::unique_ptr<Topic>> topics_;
   std::deque<Writer> writers_;
+  std::deque<GroupBook> groups_;
   std::set<std::int64_t> producer_ids_;
   std::uint64_t records_acked_ = 0, records_observed_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "base/check.h"
+#include "broker/group_coordinators.h"
 #include "config/load.h"
 #include "sim/world.h"
 
@@ -16,7 +17,11 @@ constexpr std::string_view kCommon =
     "node.id=1\n"
     "listeners=PLAINTEXT://10.0.0.2:9092\n"
     "auto.create.topics.enable=false\n"
-    "log.segment.delete.delay.ms=300\n";
+    "log.segment.delete.delay.ms=300\n"
+    "offsets.topic.num.partitions=2\n"
+    "offsets.topic.replication.factor=1\n"
+    "group.min.session.timeout.ms=100\n"
+    "group.initial.rebalance.delay.ms=200\n";
 
 // Everything that happens by itself happens often.
 constexpr std::array<std::string_view, 3> kVariants{
@@ -172,6 +177,7 @@ void Machine::end_life() {
   for (const auto& weak : world_.connections)
     if (const auto connection = weak.lock()) connection->process_died();
   // What waits is told, so that nothing keeps itself alive; nobody hears it, and the disk is gone.
+  broker()->services().groups->stop();
   broker()->services().replicas.stop();
   drain();
   life_->background->drop_all();

@@ -70,6 +70,7 @@ void Scenario::make_clients() {
   const auto producers = world_.random.between(1, 3), consumers = world_.random.between(1, 2);
   for (int i = 0; i < producers; ++i) make_producer(i, all);
   for (int i = 0; i < consumers; ++i) make_consumer(i, all);
+  if (world_.random.one_in(3)) make_group();
   if (world_.random.one_in(6)) open_transaction(*all[world_.random.below(all.size())]);
   for (const auto& client : clients_) client->start();
   if (world_.random.one_in(4)) {
@@ -162,6 +163,35 @@ void Scenario::make_consumer(int number, const std::vector<Partition*>& all) {
   spec.min_bytes = std::min({spec.min_bytes, spec.max_bytes, spec.partition_max_bytes});
   world_.note([&] { return "consumer c" + std::to_string(number) + ": " + spec.to_string(); });
   clients_.push_back(std::make_unique<Consumer>(world_, "c" + std::to_string(number), spec, some_of(all)));
+}
+
+void Scenario::make_group() {
+  simenv::Random& random = world_.random;
+  const Topic& topic = *world_.ledger.topics().front();
+  GroupBook& book = world_.ledger.add_group("g", topic, static_cast<std::int32_t>(topic.partitions.size()));
+  for (auto left = random.between(1, 3), i = std::int64_t{0}; i < left; ++i) {
+    MemberSpec spec;
+    const bool instance = random.one_in(4);
+    spec.join_version = static_cast<std::int16_t>(random.between(instance ? 5 : 0, 9));
+    spec.sync_version = static_cast<std::int16_t>(random.between(instance ? 3 : 0, 5));
+    spec.heartbeat_version = static_cast<std::int16_t>(random.between(instance ? 3 : 0, 4));
+    spec.commit_version = static_cast<std::int16_t>(random.between(instance ? 7 : 1, 9));
+    spec.fetch_version = static_cast<std::int16_t>(random.between(1, 7));
+    if (instance) spec.instance_id = "i" + std::to_string(i);
+    const std::string name = "m" + std::to_string(i);
+    world_.note([&] { return "member " + name + ": " + spec.to_string(); });
+    auto member = std::make_unique<Member>(world_, name, std::move(spec), book);
+    members_.push_back(member.get());
+    clients_.push_back(std::move(member));
+  }
+}
+
+// Everybody is in one generation, and nobody's work is left undone.
+bool Scenario::group_is_stable() const {
+  if (members_.empty()) return true;
+  return std::ranges::all_of(members_, [&](const Member* member) {
+    return member->done() && member->generation() == members_.front()->generation();
+  });
 }
 
 // ---- mishaps
@@ -336,7 +366,8 @@ void Scenario::calm_down() {
 
 bool Scenario::everyone_done() const {
   if (!world_.machine.up() || !admin_->done() || clients_.empty()) return false;
-  return std::ranges::all_of(clients_, [](const auto& client) { return client->done(); });
+  return group_is_stable() &&
+         std::ranges::all_of(clients_, [](const auto& client) { return client->done(); });
 }
 
 std::string Scenario::who_is_not_done() const {
@@ -345,6 +376,7 @@ std::string Scenario::who_is_not_done() const {
   if (!admin_->done()) names += " admin";
   for (const auto& client : clients_)
     if (!client->done()) names += " " + client->name();
+  if (!group_is_stable()) names += " the group";
   return names;
 }
 

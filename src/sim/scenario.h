@@ -9,6 +9,7 @@
 
 #include "sim/admin.h"
 #include "sim/consumer.h"
+#include "sim/member.h"
 #include "sim/producer.h"
 #include "sim/vandal.h"
 #include "sim/world.h"
@@ -43,6 +44,7 @@ class Scenario {
   void make_clients();
   void make_producer(int number, const std::vector<Partition*>& all);
   void make_consumer(int number, const std::vector<Partition*>& all);
+  void make_group();
   void open_transaction(Partition& p);
   std::vector<Partition*> some_of(const std::vector<Partition*>& all);
   void plan_mishaps();
@@ -55,6 +57,7 @@ class Scenario {
   bool step();
   bool step_until(env::Instant limit, const std::function<bool()>& reached);
   bool everyone_done() const;
+  bool group_is_stable() const;
   std::string who_is_not_done() const;
   void calm_down();
   void finish();
@@ -62,6 +65,7 @@ class Scenario {
   World& world_;
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<Member*> members_;  // of one group; among clients_
   std::unique_ptr<Vandal> vandal_;
   std::vector<TopicWish> wishes_;
   Death death_in_write_ = Death::kKill;
