@@ -37,5 +37,15 @@ class ConsumerGroups(BrokerTest):
         t.client.close()
 
 
+class ClassicOnly(BrokerTest):
+    properties = {**talk.SETTINGS, "group.coordinator.rebalance.protocols": "classic"}
+
+    def test_the_consumer_protocol_may_be_off(self):
+        t = talk.Talk(self.broker.port)
+        self.assertEqual(t.beat("g", "m", rebalance=1000, topics=["t1"], owned={})["error"], 35)
+        self.assertEqual(t.describe("g")["error"], 35)
+        t.client.close()
+
+
 if __name__ == "__main__":
     unittest.main()
