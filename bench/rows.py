@@ -3,6 +3,7 @@
 import os, pathlib, re, subprocess, time
 from dataclasses import dataclass, field
 
+import groups
 from brokers import CACHE, ROOT, BenchError, java_tool, run
 
 
@@ -223,6 +224,7 @@ def restart(partitions, gigabytes):
 
 
 WORK, LATENCY, LIFE, CLIENTS, PARTITIONS = "Work", "Latency", "Start, restart, rest", "Real clients", "Partitions"
+GROUPS = "Groups"
 
 
 def latencies(rate):
@@ -249,6 +251,10 @@ ROWS = (
     *(Row(f"partitions-{n}", PARTITIONS, by_partitions(n),
           (Measure(f"produce, 16 × 1 KiB a batch, partitions: {n:,}", "CPU-s/GB", "cpu_s_per_gb"), Measure(f"memory after that, partitions: {n:,}", "MB", "broker_rss_mb")),
           steady=False) for n in (1, 100, 1_000, 10_000)),
+    Row("groups-join", GROUPS, groups.join_many, (Measure("1,000 members join one group: until all are stable", "s", "stable_s"),
+                                                  Measure("1,000 members join one group: CPU for each", "ms", "cpu_ms_per_member"))),
+    Row("groups-commit", GROUPS, groups.commit_many, (Measure("10,000 groups commit each second: CPU for each commit", "µs", "cpu_us_per_commit"),
+                                                      Measure("10,000 groups commit each second: slowest round", "s", "slowest_s"))),
     Row("start", LIFE, start_empty, (Measure("start to open port, empty", "ms", "open_ms", "< 15"),), steady=False),
     Row("restart-2000", LIFE, restart(2_000, 1.8), (Measure("kill −9 to open port, 2,000 partitions, 1.8 GB", "ms", "open_ms"),
                                                     Measure("kill −9 to first produce, 2,000 partitions, 1.8 GB", "ms", "produced_ms", "< 200")), steady=False),
@@ -262,4 +268,4 @@ ROWS = (
                                                   Measure("kcat (librdkafka), 100 B: rate", "records/s", "wall_records_per_s", more_is_better=True))),
     Row("list-topics", CLIENTS, list_topics, (Measure("kafka-topics.sh --list, wall", "ms", "wall_ms", "< 10"),)),
 )
-SECTIONS = (WORK, LATENCY, PARTITIONS, LIFE, CLIENTS)
+SECTIONS = (WORK, LATENCY, PARTITIONS, GROUPS, LIFE, CLIENTS)

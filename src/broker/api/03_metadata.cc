@@ -102,7 +102,7 @@ controller::CreateTopics missing_topics(const MetadataRequest& request, const Se
       continue;
     create.topics.push_back(
         name == kOffsetsTopic
-            ? offsets_topic(settings.config)
+            ? offsets_topic(settings, image)
             : controller::NewTopic{.name = std::string(name), .assignments = {}, .configs = {}});
   }
   return create;

@@ -76,7 +76,7 @@ void find_coordinator(const CallPtr& call) {
   if (request.key_type != kGroup || services.images.get()->find_topic(kOffsetsTopic) != nullptr)
     return answer(call, request);
   controller::CreateTopics create;
-  create.topics.push_back(offsets_topic(services.settings.get()->config));
+  create.topics.push_back(offsets_topic(*services.settings.get(), *services.images.get()));
   services.admin.ask(call->loop(), std::move(create), [call, request = std::move(request)](auto reply) {
     constexpr std::string_view kLogger = "kafka.server.DefaultAutoTopicCreationManager";
     const auto tell = [&](const std::string& why) {
