@@ -52,6 +52,7 @@ void Admin::create(const TopicWish& wish, std::function<void(bool)> then) {
     known = &world_.ledger.add_topic(wish.name);
     known->flush_each = wish.configs.contains("flush.messages");
     known->retention = wish.configs.contains("retention.ms") || wish.configs.contains("retention.bytes");
+    known->compacted = wish.configs.contains("cleanup.policy");
     known->append_time = wish.configs.contains("message.timestamp.type");
   }
   wire::CreateTopicsRequest request;

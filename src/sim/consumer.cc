@@ -267,7 +267,8 @@ void Consumer::check_look_up(Partition& p, std::int64_t timestamp, std::int64_t 
                      std::to_string(found.offset) + ", which was acknowledged up to " +
                      std::to_string(acked_when_asked));
   } else if (timestamp == log::kMaxTimestamp) {
-    if (found.timestamp < 0) return;  // the largest may not be read yet, and then none is told
+    if (found.timestamp < 0 || p.topic->compacted)
+      return;  // the largest may not be read yet, and then none is told
     for (std::int64_t o = p.watched->start; o < std::min(end_when_asked, std::ssize(p.log)); ++o)
       if (p.log[static_cast<std::size_t>(o)].timestamp > found.timestamp)
         return world_.violate(name() + " is told the largest time " + std::to_string(found.timestamp) +

@@ -30,6 +30,7 @@ constexpr KnownFault kFaults[] = {
     {Fault::kTakeOldGeneration, "take-old-generation", 200},
     {Fault::kGiveTheWrongShare, "give-the-wrong-share", 200},
     {Fault::kLoadLosesLast, "load-loses-last", 500},
+    {Fault::kCleanNewest, "clean-newest", 200},
 };
 
 }  // namespace

@@ -153,6 +153,14 @@ void Ledger::restarted(Partition& p, const Watched& now, Death death) {
               " before the power went, found an end at " + end);
   }
   if (now.end < p.end_ever) p.lost_something = true;
+  // Between segments that were not synced a compacted log may have a hole: nobody knows what compaction has
+  // taken.
+  if (death == Death::kPower && p.topic->compacted && p.durable_end < p.end_ever) {
+    p.lost_something = true;
+    for (std::int64_t o = p.durable_end; o < std::ssize(p.log); ++o) p.log[static_cast<std::size_t>(o)] = {};
+    std::erase_if(p.where, [&](const auto& item) { return item.second >= p.durable_end; });
+    if (p.first_transactional >= p.durable_end) p.first_transactional = kNowhere;
+  }
   forget_from(p, now.end);
   p.end_ever = now.end;
   p.reached.clear();
@@ -175,7 +183,7 @@ void Ledger::audited(Partition& p, std::int64_t start, const std::vector<std::op
     learn(p, offset, *ids[i], "lies in");
     const Writer* by = writer(ids[i]->writer);
     // Where records were lost, the broker no longer knows the producer, and takes any sequence from it.
-    if (by == nullptr || !by->ordered || p.lost_something || p.rotted) continue;
+    if (by == nullptr || !by->ordered || p.lost_something || p.rotted || p.topic->compacted) continue;
     const auto [expected, is_first] = next.try_emplace(ids[i]->writer, ids[i]->number);
     if (is_first && start == 0) expected->second = 0;
     if (ids[i]->number < expected->second || (ids[i]->number > expected->second && !by->gaps))
@@ -183,6 +191,57 @@ void Ledger::audited(Partition& p, std::int64_t start, const std::vector<std::op
               std::to_string(expected->second) + " of the idempotent writer " +
               std::to_string(ids[i]->writer) + ", found its record " + std::to_string(ids[i]->number));
     expected->second = ids[i]->number + 1;
+  }
+}
+
+bool Ledger::deletes(RecordId id) const {
+  const Writer* const by = writer(id.writer);
+  return by != nullptr && by->deletes && deletes_its_key(id);
+}
+
+// Whether a record that deletes this key was sent, and nobody knows where it is, or was: it may have come
+// later than all that is known, and have gone since.
+bool Ledger::may_be_deleted(const Partition& p, const Bytes& key) const {
+  std::set<RecordId> placed;
+  for (const Known& known : p.log)
+    if (known.id) placed.insert(*known.id);
+  for (const Writer& by : writers_) {
+    if (!by.deletes || by.topic != p.topic->name || by.partition != p.index) continue;
+    for (RecordId id{by.id, 0}; id.number < by.sent; ++id.number)
+      if (deletes_its_key(id) && compacted_key_of(id) == key && !placed.contains(id)) return true;
+  }
+  return false;
+}
+
+void Ledger::audited_compacted(Partition& p, std::int64_t start,
+                               const std::vector<std::optional<RecordId>>& ids) {
+  if (p.rotted) return;
+  struct Key {
+    std::int64_t told = kNowhere;                    // the newest record that anybody was told of
+    std::int64_t first = kNowhere, last = kNowhere;  // of those that are there
+  };
+  std::map<Bytes, Key> keys;
+  const std::int64_t end = start + std::ssize(ids);
+  const std::int64_t readable = p.watched ? p.watched->high_watermark : end;
+  for (std::int64_t o = start; o < std::min<std::int64_t>(readable, std::ssize(p.log)); ++o)
+    if (const auto& id = p.log[static_cast<std::size_t>(o)].id) keys[compacted_key_of(*id)].told = o;
+  for (std::int64_t o = start; o < end; ++o) {
+    const auto& id = ids[static_cast<std::size_t>(o - start)];
+    if (!id) continue;
+    Key& key = keys[compacted_key_of(*id)];
+    if (key.first == kNowhere) key.first = o;
+    key.last = o;
+  }
+  for (const auto& [bytes, key] : keys) {
+    if (key.told == kNowhere || key.last >= key.told) continue;
+    const RecordId newest = *p.log[static_cast<std::size_t>(key.told)].id;
+    const std::string what = p.name() + " offset " + std::to_string(key.told) + ": " + to_string(newest);
+    if (!deletes(newest) && may_be_deleted(p, bytes)) continue;
+    if (!deletes(newest))
+      violate(what + ", the newest of its key, is gone");
+    else if (key.last != kNowhere)
+      violate(what + ", which deleted its key, is gone, and an older record is there at offset " +
+              std::to_string(key.last));
   }
 }
 
@@ -201,7 +260,7 @@ void Ledger::given(std::int64_t producer_id) {
 void Ledger::looked_up(Partition& p, std::int64_t timestamp, std::int64_t offset, std::int64_t end) {
   if (p.topic->dying || p.rotted) return;
   const std::int64_t start = p.watched ? p.watched->start : 0;
-  const std::int64_t limit = offset == kNowhere ? end : offset;
+  const std::int64_t limit = p.topic->compacted ? start : offset == kNowhere ? end : offset;
   for (std::int64_t o = start; o < limit && o < static_cast<std::int64_t>(p.log.size()); ++o) {
     const Known& known = p.log[static_cast<std::size_t>(o)];
     if (known.timestamp >= timestamp)

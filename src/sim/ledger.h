@@ -40,6 +40,7 @@ struct Writer {
   bool ordered = false;        // idempotent: its records are dense and in order
   bool gaps = false;           // it has given up a batch whose fate it does not know
   bool transactional = false;  // of a transaction that never ends
+  bool deletes = false;        // some of its records delete their key
   std::uint32_t sent = 0;      // records made so far
 };
 
@@ -68,6 +69,7 @@ struct Topic {
   std::map<std::string, std::string> configs_uncertain;  // asked for, not (yet) acknowledged
   bool flush_each = false;  // flush.messages=1: what is acknowledged survives a power loss
   bool retention = false;   // may lose its oldest segments
+  bool compacted = false;   // may lose what a later record of the same key supersedes
   bool append_time = false;
   std::vector<std::unique_ptr<Partition>> partitions;
 };
@@ -125,6 +127,8 @@ class Ledger {
   void watch(Partition& p, const Watched& now, env::Instant when);
   // Someone has read all of [start, end) and found `ids` there.
   void audited(Partition& p, std::int64_t start, const std::vector<std::optional<RecordId>>& ids);
+  // The same of a compacted partition: the newest value of each key is there, and no older one comes back.
+  void audited_compacted(Partition& p, std::int64_t start, const std::vector<std::optional<RecordId>>& ids);
   // Everything is done: what was acknowledged may be read.
   void must_be_whole(const Partition& p);
   // ListOffsets told `offset` (kNowhere: none) for `timestamp`, when the high watermark was `end`.
@@ -138,6 +142,8 @@ class Ledger {
   std::uint64_t records_observed() const { return records_observed_; }
 
  private:
+  bool deletes(RecordId id) const;
+  bool may_be_deleted(const Partition& p, const Bytes& key) const;
   void learn(Partition& p, std::int64_t offset, RecordId id, const char* how);
   void restarted(Partition& p, const Watched& now, Death death);
   void forget_from(Partition& p, std::int64_t end);

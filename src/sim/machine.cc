@@ -21,19 +21,23 @@ constexpr std::string_view kCommon =
     "offsets.topic.num.partitions=2\n"
     "offsets.topic.replication.factor=1\n"
     "group.min.session.timeout.ms=100\n"
-    "group.initial.rebalance.delay.ms=200\n";
+    "group.initial.rebalance.delay.ms=200\n"
+    "log.cleaner.dedupe.buffer.size=3000000\n";
 
 // Everything that happens by itself happens often.
 constexpr std::array<std::string_view, 3> kVariants{
     "log.flush.offset.checkpoint.interval.ms=500\n"
     "log.flush.start.offset.checkpoint.interval.ms=700\n"
     "log.retention.check.interval.ms=600\n"
+    "log.cleaner.backoff.ms=100\n"
     "log.flush.scheduler.interval.ms=1000\n"
     "replica.high.watermark.checkpoint.interval.ms=1000\n"
     "metadata.log.max.record.bytes.between.snapshots=700\n",
     "log.flush.offset.checkpoint.interval.ms=2000\n"
     "log.flush.start.offset.checkpoint.interval.ms=60000\n"
     "log.retention.check.interval.ms=1500\n"
+    "log.cleaner.backoff.ms=1000\n"
+    "log.cleaner.threads=2\n"
     "replica.high.watermark.checkpoint.interval.ms=3000\n"
     "max.incremental.fetch.session.cache.slots=1\n",
     "log.flush.offset.checkpoint.interval.ms=60000\n"
@@ -187,8 +191,11 @@ void Machine::end_life() {
 }
 
 void Machine::tell_lines() {
-  for (; told_ < life_->events.lines.size(); ++told_)
-    world_.note([&] { return "  log: " + life_->events.lines[told_].text; });
+  for (; told_ < life_->events.lines.size(); ++told_) {
+    const std::string& text = life_->events.lines[told_].text;
+    world_.note([&] { return "  log: " + text; });
+    if (text.starts_with("Cannot clean ") && !world_.anything_rotted()) world_.violate(text);
+  }
 }
 
 }  // namespace moldau::sim

@@ -47,6 +47,25 @@ std::optional<Bytes> key_of(RecordId id) {
   return key;
 }
 
+Bytes compacted_key_of(RecordId id) {
+  constexpr std::uint64_t kKeys = 7;
+  return {'k', static_cast<std::uint8_t>((hash_of(id) >> 20) % kKeys)};
+}
+
+bool deletes_its_key(RecordId id) { return (hash_of(id) >> 40) % 4 == 0; }
+
+Bytes name_of(RecordId id) {
+  Bytes name(8);
+  store_be(name.data(), id.writer);
+  store_be(name.data() + 4, id.number);
+  return name;
+}
+
+std::optional<RecordId> named(ByteView name) {
+  if (name.size() != 8) return std::nullopt;
+  return RecordId{load_be<std::uint32_t>(name.data()), load_be<std::uint32_t>(name.data() + 4)};
+}
+
 std::int64_t timestamp_delta_of(RecordId id) { return static_cast<std::int64_t>(hash_of(id) >> 61); }
 
 }  // namespace moldau::sim

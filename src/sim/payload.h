@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/bytes.h"
 
@@ -20,6 +21,13 @@ struct RecordId {
 Bytes value_of(RecordId id);                    // 8 to some 250 bytes
 std::optional<RecordId> id_of(ByteView value);  // nothing: these bytes are nobody's value
 std::optional<Bytes> key_of(RecordId id);       // some have none
-std::int64_t timestamp_delta_of(RecordId id);   // ms, added to the batch's time
+// In a compacted topic there are few keys, and every record has one. Some records delete their key: without a
+// value, they bear their name in a header.
+Bytes compacted_key_of(RecordId id);
+bool deletes_its_key(RecordId id);
+Bytes name_of(RecordId id);
+std::optional<RecordId> named(ByteView name);
+inline constexpr std::string_view kNameHeader = "name";
+std::int64_t timestamp_delta_of(RecordId id);  // ms, added to the batch's time
 
 }  // namespace moldau::sim

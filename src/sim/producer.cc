@@ -23,6 +23,7 @@ Producer::Producer(World& world, std::string name, ProducerSpec spec, std::vecto
     Writer& writer = world.ledger.add_writer(partition->topic->name, partition->index);
     writer.once = spec.kind != ProducerKind::kRetrying;
     writer.ordered = numbered();
+    writer.deletes = partition->topic->compacted && spec.magic == 2;
     targets_.push_back({.partition = partition, .writer = &writer, .queue = {}});
   }
 }
@@ -125,7 +126,7 @@ void Producer::pump() {
   }
 }
 
-Bytes Producer::encode(const Batch& batch) const {
+Bytes Producer::encode(const Target& target, const Batch& batch) const {
   record::BatchBuilder builder(
       {.magic = spec_.magic,
        .compression = record::Compression(spec_.codec),
@@ -135,11 +136,18 @@ Bytes Producer::encode(const Batch& batch) const {
   for (std::uint32_t i = 0; i < batch.count; ++i) {
     const RecordId id{batch.first.writer, batch.first.number + i};
     const Bytes value = value_of(id);
-    const auto key = key_of(id);
+    const bool compacted = target.partition->topic->compacted;
+    const auto key = compacted ? compacted_key_of(id) : key_of(id);
+    const Bytes own_name = name_of(id);
     const record::HeaderView header{.key = as_bytes("h"), .value = ByteView(value).first(2)};
+    const record::HeaderView naming{.key = as_bytes(kNameHeader), .value = ByteView(own_name)};
     record::NewRecord record{.timestamp = batch.time_ms + timestamp_delta_of(id), .value = ByteView(value)};
     if (key) record.key = ByteView(*key);
     if (spec_.magic == 2 && id.number % 3 == 0) record.headers = {&header, 1};
+    if (target.writer->deletes && deletes_its_key(id)) {
+      record.value.reset();
+      record.headers = {&naming, 1};
+    }
     builder.append(record);
   }
   return std::move(builder).finish(world_.compressor);
@@ -164,7 +172,7 @@ void Producer::send(std::vector<std::pair<Target*, Batch*>> chosen) {
   for (const auto& [target, batch] : chosen) {
     batch->in_flight = true;
     if (batch->sent_in == 0) batch->sent_in = world_.machine.lives();
-    bytes.push_back(encode(*batch));
+    bytes.push_back(encode(*target, *batch));
     if (spec_.kind == ProducerKind::kCorrupting && one_in(3)) corrupted = true, corrupt(bytes.back());
     sent.push_back({target, batch->first});
   }
@@ -253,6 +261,8 @@ void Producer::refused(Target& target, std::deque<Batch>::iterator batch, ErrorC
   }
   const bool first = batch == target.queue.begin();
   batch->in_flight = false;
+  // Written perhaps, and not synced; with another producer id nobody would notice that it is there.
+  if (error == ErrorCode::kKafkaStorageError) batch->unknown = true;
   target.settling = true;
   const bool sequence =
       error == ErrorCode::kOutOfOrderSequenceNumber || error == ErrorCode::kUnknownProducerId;

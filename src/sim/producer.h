@@ -79,7 +79,7 @@ class Producer final : public Client {
   void renumber();
   Batch* next_of(Target& target);
   void send(std::vector<std::pair<Target*, Batch*>> chosen);
-  Bytes encode(const Batch& batch) const;
+  Bytes encode(const Target& target, const Batch& batch) const;
   void corrupt(Bytes& batch);
   void answered(const std::vector<Sent>& sent, const wire::ProduceResponse& response);
   void settle(Target& target, RecordId first, const wire::ProduceResponse::PartitionProduceResponse& result);

@@ -9,6 +9,17 @@
 
 namespace moldau::sim {
 
+namespace {
+
+// Of a record that deletes its key.
+std::optional<RecordId> name_in(const record::Record& record) {
+  for (const record::HeaderView header : record.headers)
+    if (as_text(header.key) == kNameHeader && header.value) return named(*header.value);
+  return std::nullopt;
+}
+
+}  // namespace
+
 bool Reader::wrong(const std::string& what) {
   world_.violate("a reader of " + partition_.name() + " at offset " + std::to_string(position_) + ": " +
                  what);
@@ -56,13 +67,19 @@ bool Reader::take_batch(const record::BatchView& batch) {
   while (const auto record = records.next()) {
     const std::int64_t offset = record->offset.value;
     if (offset < position_) continue;
+    const bool compacted = partition_.topic->compacted;
+    if (compacted) position_ = std::max(position_, offset);
     if (offset > position_)
       return wrong("expected the record at this offset, found one at " + std::to_string(offset));
     if (offset >= limit_)
       return wrong("a record at or above " + std::to_string(limit_) + ", up to where it may be read");
-    const auto id = record->value ? id_of(*record->value) : std::nullopt;
+    const auto id = record->value ? id_of(*record->value) : compacted ? name_in(*record) : std::nullopt;
+    if (!id && compacted && !record->value && largest_magic_ < 2) {  // old readers get no headers
+      position_ = offset + 1;
+      continue;
+    }
     if (!id) return wrong("a value that nobody wrote");
-    const auto key = key_of(*id);
+    const auto key = compacted ? compacted_key_of(*id) : key_of(*id);
     if (key.has_value() != record->key.has_value() || (key && !std::ranges::equal(*key, *record->key)))
       return wrong("another key than that of " + to_string(*id));
     world_.ledger.observed(partition_, offset, *id, header.magic >= 1 ? record->timestamp : -1);
@@ -71,6 +88,7 @@ bool Reader::take_batch(const record::BatchView& batch) {
     if (world_.over()) return false;
   }
   if (!records.fault().ok()) return wrong("a batch that cannot be read: " + records.fault().message);
+  if (partition_.topic->compacted) position_ = std::max(position_, next);
   if (header.magic >= 2 && position_ < next)
     return wrong("a batch that names offsets up to " + std::to_string(next - 1) +
                  " and has no records for them");

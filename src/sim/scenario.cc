@@ -49,10 +49,22 @@ TopicWish Scenario::wish(int number) {
   if (random.one_in(6)) topic.configs["preallocate"] = "true";
   if (topic.configs.contains("preallocate") && !topic.configs.contains("internal.segment.bytes"))
     topic.configs["internal.segment.bytes"] = "3000";
+  if (random.one_in(3)) compact(topic);
   static constexpr std::array kCodecs{"gzip", "snappy", "lz4", "zstd", "uncompressed"};
   if (random.one_in(6)) topic.configs["compression.type"] = kCodecs[random.below(kCodecs.size())];
   zstd_ |= topic.configs.contains("compression.type") && topic.configs["compression.type"] == "zstd";
   return topic;
+}
+
+void Scenario::compact(TopicWish& topic) {
+  simenv::Random& random = world_.random;
+  const bool deletes = topic.configs.contains("retention.ms") || topic.configs.contains("retention.bytes");
+  topic.configs["cleanup.policy"] = deletes ? "compact,delete" : "compact";
+  static constexpr std::array kRatios{"0.01", "0.3", "0.6"};
+  topic.configs["min.cleanable.dirty.ratio"] = kRatios[random.below(kRatios.size())];
+  topic.configs["delete.retention.ms"] = random.one_in(2) ? "0" : "500";
+  topic.configs["internal.segment.bytes"] = std::to_string(random.between(700, 2000));
+  if (random.one_in(4)) topic.configs["min.compaction.lag.ms"] = std::to_string(random.between(1, 800));
 }
 
 void Scenario::make_topics() {
@@ -92,7 +104,7 @@ void Scenario::open_transaction(Partition& p) {
   writer.sent = 1;
   const RecordId id{writer.id, 0};
   const Bytes value = value_of(id);
-  const auto key = key_of(id);
+  const auto key = p.topic->compacted ? compacted_key_of(id) : key_of(id);
   record::BatchBuilder builder({.producer_id = ProducerId{1'000'000},
                                 .producer_epoch = ProducerEpoch{0},
                                 .base_sequence = 0,

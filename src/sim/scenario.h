@@ -41,6 +41,7 @@ class Scenario {
 
   void make_topics();
   TopicWish wish(int number);
+  void compact(TopicWish& topic);
   void make_clients();
   void make_producer(int number, const std::vector<Partition*>& all);
   void make_consumer(int number, const std::vector<Partition*>& all);

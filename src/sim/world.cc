@@ -77,6 +77,17 @@ void World::replied(const RequestNote& request, env::Instant arrived) {
             std::to_string(took / milliseconds(1)) + " ms");
 }
 
+bool World::any_compacted() const {
+  return std::ranges::any_of(ledger.topics(), [](const auto& topic) { return topic->compacted; });
+}
+
+bool World::anything_rotted() const {
+  for (const auto& topic : ledger.topics())
+    for (const auto& p : topic->partitions)
+      if (p->rotted) return true;
+  return false;
+}
+
 void World::slice_failed() {
   if (disk_is_well()) violate("a slice of a reply could not be read when it was sent");
 }
@@ -145,7 +156,7 @@ void World::audit_partition(Partition& p, broker::Broker& broker) {
       return partition.read({.from = Offset{reader.position()}, .max_bytes = 1 << 20, .min_one = true});
     });
     if (read.error != wire::ErrorCode::kNone || read.slice.length == 0) {
-      if (!disk_is_well()) return;
+      if (!disk_is_well() || (p.rotted && p.topic->compacted)) return;  // what lies there may all have gone
       return violate(p.name() + ": expected records at offset " + std::to_string(reader.position()) + " of " +
                      std::to_string(p.watched->high_watermark) + ", found " +
                      std::string(wire::name(read.error)));
@@ -159,6 +170,7 @@ void World::audit_partition(Partition& p, broker::Broker& broker) {
     if (!reader.take(bytes, true)) return;
   }
   ledger.audited(p, start, ids);
+  if (p.topic->compacted) ledger.audited_compacted(p, start, ids);
 }
 
 void World::check_metadata() {

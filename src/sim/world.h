@@ -69,10 +69,13 @@ class World {
   void check_metadata();
   // What a request may take longer because it misses something: jobs that are late, a few times.
   env::Duration reading_in() const {
-    return climate.forgetful > 0 ? 10 * climate.background : env::Duration{};
+    // Of a compacted log a look-up may have to go through several segments that have nothing left for it.
+    return climate.forgetful > 0 ? (any_compacted() ? 30 : 10) * climate.background : env::Duration{};
   }
+  bool any_compacted() const;
   // The disk's faults are over, the broker has not died since: only now may everything be expected to work.
   bool disk_is_well() const { return !disk_faulty && !disk.down(); }
+  bool anything_rotted() const;
 
   const std::uint64_t seed;
   simenv::Random random;
