@@ -150,6 +150,7 @@ bool Cleaner::begin(Worker& worker, const Cleanable& range, const CleanerSetting
   const auto prepare = [&]() -> Status {
     if (range.reset || !directory.cleaned(handle->name))
       TRY(directory.settle_cleaned(handle->name, range.first_dirty));
+    TRY(settle_start(handle));
     Result<CleanSource> source = fail(ErrorKind::kNotFound, handle->name.to_string() + " is gone");
     handle->with_log([&](Log& log) { source = log.clean_source(range); });
     if (!source) return std::unexpected(std::move(source).error());
@@ -168,6 +169,16 @@ bool Cleaner::begin(Worker& worker, const Cleanable& range, const CleanerSetting
     return false;
   }
   return true;
+}
+
+// Below the start nothing is looked at, and tombstones go all the same: it must not go back.
+Status Cleaner::settle_start(const LogManager::Handle& handle) {
+  LogDirectory& directory = *handle->directory;
+  const Offset stored = directory.log_start(handle->name).value_or(Offset{0});
+  bool moved = false;
+  handle->with_log(
+      [&](Log& log) { moved = log.start_offset() > std::max(stored, log.first_segment_base()); });
+  return moved ? state_.write_log_starts(directory) : Status{};
 }
 
 // ---- cleaning

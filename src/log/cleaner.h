@@ -56,6 +56,7 @@ class Cleaner {
   Next some_work(Worker& worker);
   bool pick(Worker& worker, const CleanerSettings& settings);
   bool begin(Worker& worker, const Cleanable& range, const CleanerSettings& settings);
+  Status settle_start(const LogManager::Handle& handle);
   bool advance(Worker& worker);
   Status swap(Worker& worker);
   Status finish(Worker& worker);

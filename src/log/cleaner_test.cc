@@ -337,6 +337,28 @@ TEST_F(Compaction, WhatIsDeletedGoesAndTheCheckpointFollows) {
   EXPECT_EQ(found().size(), 3u);
 }
 
+// A tombstone below the start may go while what it deletes stays: nobody may see that again.
+TEST_F(Compaction, TheStartDoesNotGoBackBehindIt) {
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(write("k" + std::to_string(i), "v"));
+  EXPECT_EQ(*log().advance_start_offset(Offset{13}, Offset{30}), wire::ErrorCode::kNone);
+  std::erase_if(written, [](const auto& item) { return item.first < Offset{13}; });
+  clean();
+  ASSERT_TRUE(flush());
+  crash(simenv::Crash::kPower);
+  ASSERT_TRUE(open());
+  EXPECT_EQ(log().start_offset(), Offset{13});
+}
+
+TEST_F(Compaction, AChoreAfterTheEndDoesNothing) {
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(write("k" + std::to_string(i), "v"));
+  EXPECT_EQ(*log().advance_start_offset(Offset{13}, Offset{30}), wire::ErrorCode::kNone);
+  clock.advance_ms(1'000'000);
+  manager->tick();
+  ASSERT_TRUE(manager->close());
+  background.run_all();
+  EXPECT_EQ(text_of("/data/log-start-offset-checkpoint"), "0\n1\nc 0 13\n");
+}
+
 TEST_F(Compaction, RetentionWorksBesideIt) {
   config->cleanup_delete = true;
   config->retention_ms = 10'000;

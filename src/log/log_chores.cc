@@ -73,6 +73,8 @@ env::Instant LogManager::next_tick() const {
 }
 
 void LogManager::State::run_chore(Chore chore) {
+  // Nothing is there any more, and that is not what the checkpoints shall say.
+  if (shared.with([](const Shared& s) { return s.closed; })) return;
   if (chore == kFlush) return flush_by_time();
   if (chore == kExpiry) return expire();
   if (chore == kRemoval) return remove_due();

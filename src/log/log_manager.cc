@@ -358,6 +358,7 @@ Status LogManager::close(std::int64_t broker_epoch) {
   s.shared.with([](State::Shared& shared) {
     shared.current.clear();
     shared.future.clear();
+    shared.closed = true;
   });
   return first_error;
 }

@@ -80,6 +80,7 @@ struct LogManager::State {
     env::Instant due[kChores]{};
     bool busy[kChores]{};  // queued or running
     std::uint64_t flush_checks = 0;
+    bool closed = false;
   };
 
   using ConfigOf = decltype(LogManagerOptions::config_of);
