@@ -48,7 +48,6 @@ void Cleaner::tick(env::Instant now) {
 env::Instant Cleaner::next_tick() const {
   return shared_.with([](const Shared& shared) {
     env::Instant next{env::Duration::max()};
-    if (shared.workers.empty()) next = {};
     for (const auto& worker : shared.workers)
       if (!worker->busy) next = std::min(next, worker->due);
     return next;
