@@ -26,7 +26,7 @@ void ClassicProtocol::prepare_rebalance(Step step, ClassicGroup& group, std::str
       member->syncing.reset();
     }
   }
-  for (const auto& [id, member] : group.members()) member->assignment.clear();
+  // What they were given last they may have until they are given anew: who takes the group over counts on it.
   group.sync_deadline.clear();
   step.decision.notes.push_back("Preparing to rebalance " + describe(group) + ": " + std::string(why));
   const bool initial = group.is(State::kEmpty);

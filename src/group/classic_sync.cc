@@ -86,6 +86,7 @@ void ClassicProtocol::refuse_assignments(Step step, ClassicGroup& group) {
   for (const auto& [id, member] : group.members()) {
     if (member->syncing) refuse_sync(step, *member->syncing, ErrorCode::kUnknownServerError);
     member->syncing.reset();
+    member->assignment.clear();
   }
   prepare_rebalance(step, group,
                     "what its members said and were given does not fit a record of __consumer_offsets, which "

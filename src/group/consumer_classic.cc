@@ -107,7 +107,12 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
     // The last of the others was the same process, in its former version.
     step.decision.records.clear();
     response.generation_id = group->epoch();
-    const bool stale = group->target_epoch() < group->epoch() || replaced->topics != wanted.topics;
+    // Nobody has to join again if everybody else has what the targets say, and no more.
+    const bool settled = std::ranges::all_of(group->members(), [&](const auto& entry) {
+      return &entry.second == replaced || entry.second.reconciled_to(group->target_epoch());
+    });
+    const bool stale =
+        !settled || group->target_epoch() < group->epoch() || replaced->topics != wanted.topics;
     go_back(step, *group, {}, &wanted, stale);
     return step.decision.answer(caller.reply_to, response);
   }

@@ -86,6 +86,16 @@ std::string select_protocol(const std::vector<const ConsumerMember*>& members) {
   return most == votes.end() ? "" : most->first;
 }
 
+Assignment held_by(const ConsumerMember& member) {
+  Assignment held = without_epochs(member.assigned);
+  for (const auto& [topic, partitions] : without_epochs(member.revoking)) {
+    auto& all = held[topic];
+    all.insert(all.end(), partitions.begin(), partitions.end());
+    std::ranges::sort(all);
+  }
+  return held;
+}
+
 ByteView metadata_for(const ConsumerMember& member, std::string_view protocol) {
   const auto found = std::ranges::find(member.classic->protocols, protocol, &Protocol::name);
   return found == member.classic->protocols.end() ? ByteView{} : ByteView(found->metadata);
@@ -204,7 +214,7 @@ std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, 
   for (const ConsumerMember* member : members) {
     CHECK(member->classic.has_value());
     const ByteView said = metadata_for(*member, protocol);
-    const Assignment& target = group.target(member == heir ? replaced->id : member->id);
+    const Assignment held = held_by(member == heir ? *replaced : *member);
     value.members.push_back(
         {.member_id = member->id,
          .group_instance_id = member->instance_id,
@@ -213,7 +223,7 @@ std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, 
          .rebalance_timeout = member->rebalance_timeout_ms,
          .session_timeout = member->classic->session_timeout_ms,
          .subscription = said,
-         .assignment = assignments.emplace_back(write_assignment(target, said, context.image))});
+         .assignment = assignments.emplace_back(write_assignment(held, said, context.image))});
   }
   auto made = ClassicGroup::from_record(timers, group.name(), value);
   for (const ConsumerMember* member : members) {

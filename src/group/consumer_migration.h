@@ -53,8 +53,10 @@ Verdict<std::unique_ptr<ConsumerGroup>> upgrade(const Context& context, const Cl
 bool downgrades(const Context& context, const ConsumerGroup& group,
                 const std::vector<const ConsumerMember*>& without, std::size_t heirs = 0);
 
-// The classic group that the rest of `group` becomes, stable, with the targets as assignments. `heir`, if
-// there is one, takes the place of the static member with its instance id. REQUIRES: all of them are classic.
+// The classic group that the rest of `group` becomes, stable, everybody with what it has now, what it has to
+// give back included: so it is as safe as before if the group goes up again before they have joined. `heir`,
+// if there is one, takes the place of the static member with its instance id. REQUIRES: all of them are
+// classic.
 std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, const ConsumerGroup& group,
                                         const std::vector<const ConsumerMember*>& without,
                                         const ConsumerMember* heir = nullptr);
