@@ -11,6 +11,7 @@ class FranzGo(Suite):
     name = "franz-go"
     source = f"{MODULE} {VERSION}, pkg/kgo"
     left_out = {"TestTxnEtl": "transactions", "TestSCRAMAuth": "needs SASL", "TestSCRAMAuthBadCredentials": "needs SASL"}
+    tools = ("go",)
     limit_s = 900
 
     def prepare(self):

@@ -11,6 +11,7 @@ class NodeRdkafka(Suite):
     source = f"npm {PACKAGE}, e2e"
     properties = {"num.partitions": 1}  # it counts partitions
     topics = ("test", "test2", "test3", "test4", "test5", "test6")
+    tools = ("npm", "node", "make", "g++")
     limit_s = 300
     left_out = {"producer-transaction": "transactions"}
 

@@ -120,9 +120,11 @@ def judge(lines):
 
 def main():
     options = arguments()
-    suites = chosen(options)
+    suites = [s for s in chosen(options) if not s.missing()]
     if INSIDE not in os.environ:
         subprocess.run([HERE.parent / "interop/setup", "kafka", KAFKA], check=True)
+        for suite in chosen(options):
+            print(f"skipped: {suite.name}: {suite.missing()}" if suite.missing() else f"{suite.name}: {suite.source}", flush=True)
         for suite in suites:
             suite.prepare()
         return in_own_network(options)

@@ -19,6 +19,7 @@ class RustRdkafka(Suite):
     source = f"crates.io {CRATE} {VERSION}"
     properties = {"node.id": 0, "num.partitions": 3}  # it asks for the settings of broker 0, and counts partitions
     left_out = {"test_transactions": "transactions", "test_topic_partition_list": "needs no broker"}
+    tools = ("cargo", "make", "g++")
     limit_s = 240
 
     def __init__(self):

@@ -1,5 +1,5 @@
 """What a suite is to run.py, and the processes that suites start."""
-import dataclasses, os, pathlib, signal, subprocess, time
+import dataclasses, os, pathlib, shutil, signal, subprocess, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -26,10 +26,16 @@ class Suite:
     topics = ()          # that are to be there before, with one partition each
     limit_s = 300        # for one unit
     left_out = {}        # {unit: why it is not run}
+    tools = ()           # programs that have to be on the machine
     broker = "moldau"    # or "kafka": which one it runs against, set by run.py
 
     def __init__(self):
         self.folder = CACHE / self.name.split()[0]
+
+    def missing(self):
+        """Why it cannot run on this machine; or ''."""
+        absent = [t for t in (*self.tools, "unshare", "ip") if shutil.which(t) is None]
+        return f"no {', '.join(absent)} on this machine" if absent else ""
 
     def prepare(self):
         """Installs and builds by name from the package registries, once; fails with the end of the log."""

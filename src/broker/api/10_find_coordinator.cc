@@ -20,8 +20,15 @@ FindCoordinatorResponse::Coordinator refusal(ErrorCode error, std::string_view w
   return {.key = {}, .node_id = -1, .host = "", .port = -1, .error_code = code(error), .error_message = why};
 }
 
-FindCoordinatorResponse::Coordinator not_available() {
-  return refusal(ErrorCode::kCoordinatorNotAvailable, wire::message(ErrorCode::kCoordinatorNotAvailable));
+// The text of a coordinator that was found, or is not there yet: Kafka's, that knows none where several may
+// be asked for.
+std::string_view text_of(const Call& call, ErrorCode error) {
+  if (call.version() >= kFirstWithSeveral) return "";
+  return error == ErrorCode::kNone ? "NONE" : wire::message(error);
+}
+
+FindCoordinatorResponse::Coordinator not_available(const Call& call) {
+  return refusal(ErrorCode::kCoordinatorNotAvailable, text_of(call, ErrorCode::kCoordinatorNotAvailable));
 }
 
 FindCoordinatorResponse::Coordinator find(Call& call, const metadata::Image& image, std::int8_t type,
@@ -32,17 +39,17 @@ FindCoordinatorResponse::Coordinator find(Call& call, const metadata::Image& ima
     return refusal(ErrorCode::kInvalidRequest, "Share groups are not served by this broker");
   if (type != kGroup) return refusal(ErrorCode::kInvalidRequest, "Unknown coordinator type");
   const metadata::Topic* topic = image.find_topic(kOffsetsTopic);
-  if (topic == nullptr || topic->partitions.empty()) return not_available();
+  if (topic == nullptr || topic->partitions.empty()) return not_available(call);
   const std::int32_t index = group_partition(key, static_cast<std::int32_t>(topic->partitions.size()));
   const BrokerId leader = topic->partitions[static_cast<std::size_t>(index)].leader;
   const auto node = alive_node(image, leader, call.connection().info().listener);
-  if (!node) return not_available();
+  if (!node) return not_available(call);
   return {.key = key,
           .node_id = node->id,
           .host = node->host,
           .port = node->port,
           .error_code = 0,
-          .error_message = std::nullopt};
+          .error_message = text_of(call, ErrorCode::kNone)};
 }
 
 void answer(const CallPtr& call, const FindCoordinatorRequest& request) {

@@ -46,7 +46,8 @@ struct Describe {
         entry.config_source = static_cast<std::int8_t>(row.source);
       }
       entry.config_type = static_cast<std::int8_t>(row.type);
-      if (request.include_documentation) entry.documentation = row.documentation;
+      entry.documentation =
+          request.include_documentation ? std::optional<std::string_view>(row.documentation) : std::nullopt;
       if (!request.include_synonyms) continue;
       for (const config::Synonym& synonym : row.synonyms) {
         entry.synonyms.push_back(
