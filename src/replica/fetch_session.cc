@@ -109,7 +109,10 @@ std::vector<bool> FetchSessions::tell(std::int32_t session_id, const std::vector
                                       const std::vector<FetchNews>& news) {
   std::vector<bool> told(wishes.size(), true);
   const auto found = sessions_.find(session_id);
-  if (found == sessions_.end()) return told;
+  if (found == sessions_.end()) {  // a later request on the connection has closed it while this one waited
+    for (std::size_t i = 0; i < wishes.size(); ++i) told[i] = news[i].has_records || news[i].must_tell;
+    return told;
+  }
   for (std::size_t i = 0; i < wishes.size(); ++i) told[i] = found->second->tell(wishes[i], news[i]);
   return told;
 }

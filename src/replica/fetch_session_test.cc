@@ -55,6 +55,16 @@ TEST_F(Sessions, IncrementalCarriesOnlyWhatChanged) {
   EXPECT_EQ(ask(full.session_id, 2).wishes[1].topic, "t") << "what delivered moves to the end";
 }
 
+// As a Java consumer does that closes while its last fetch waits.
+TEST_F(Sessions, ClosedWhileAFetchWaits) {
+  const auto full = ask(0, 0, {wish("t", 0), wish("t", 1)});
+  const auto next = ask(full.session_id, 1);
+  ask(full.session_id, kFinalEpoch);
+  const std::vector<FetchNews> news = {{.high_watermark = 5, .log_start_offset = 0},
+                                       {.high_watermark = 5, .log_start_offset = 0, .has_records = true}};
+  EXPECT_EQ(sessions.tell(full.session_id, next.wishes, news), (std::vector<bool>{false, true}));
+}
+
 TEST_F(Sessions, AnErrorIsToldAgainUntilItIsOver) {
   const auto full = ask(0, 0, {wish("t", 0)});
   const std::vector<FetchWish> w = {wish("t", 0)};
