@@ -1,5 +1,9 @@
-// What several threads do at once: loading, and the cache of open files. Worth most under the thread
+// What several threads do at once: loading, the cache of open files, compaction. Worth most under the thread
 // sanitizer.
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
 #include <gtest/gtest.h>
 #include <mutex>
 #include <thread>
@@ -175,6 +179,135 @@ TEST(Threads, ShareTheOpenFiles) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_LE(cache.held(), 5u);
+}
+
+// ---- compaction
+// ---------------------------------------------------------------------------------------------------------------
+
+// Jobs of a few threads, which may queue more.
+class Pool final : public env::Background {
+ public:
+  Pool() {
+    for (int i = 0; i < 3; ++i) threads_.emplace_back([this] { work(); });
+  }
+  ~Pool() override { stop(); }
+  bool submit(std::uint64_t, std::move_only_function<void()> job) override {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) return false;
+    jobs_.push_back(std::move(job));
+    changed_.notify_one();
+    return true;
+  }
+  void stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    for (auto& thread : threads_)
+      if (thread.joinable()) thread.join();
+  }
+
+ private:
+  void work() {
+    for (std::unique_lock lock(mutex_);;) {
+      changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+      if (jobs_.empty()) return;
+      auto job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      job();
+      lock.lock();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::move_only_function<void()>> jobs_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+class SharedClock final : public env::Clock {
+ public:
+  env::Instant now() const override { return {std::chrono::milliseconds(ms_.load())}; }
+  std::int64_t wall_ms() const override { return 1'700'000'000'000 + ms_.load(); }
+  void advance_ms(std::int64_t ms) { ms_ += ms; }
+
+ private:
+  std::atomic<std::int64_t> ms_{0};
+};
+
+class Deaf final : public env::EventLog {
+ public:
+  void write(env::Level, std::string_view, std::string) override {}
+};
+
+class Owner final : public Exclusion {
+ public:
+  void run(const std::function<void()>& work) override {
+    const std::scoped_lock lock(mutex_);
+    work();
+  }
+
+ private:
+  std::mutex mutex_;
+};
+
+// Two cleaners, writers, deletions, checkpoints and a reader at once; the newest value of each key is there.
+TEST(Threads, CompactWhileOthersWrite) {
+  testing::ManagerFixture f;
+  f.config->cleanup_compact = true;
+  f.config->cleanup_delete = false;
+  f.config->segment_bytes = 10'000;
+  f.config->min_cleanable_dirty_ratio = 0.01;
+  f.config->file_delete_delay_ms = 100;
+  f.options.cleaner_settings = [] { return CleanerSettings{.threads = 2, .backoff_ms = 10}; };
+  SharedDisk disk(f.disk);
+  SharedClock clock;
+  Deaf events;
+  Pool pool;
+  auto opened = LogManager::open({disk, clock, f.random, pool, events}, f.options);
+  ASSERT_TRUE(opened && (*opened)->load());
+  LogManager& manager = **opened;
+  constexpr int kLogs = 3, kRecords = 3000, kKeys = 10;
+  std::vector<std::thread> writers;
+  for (int i = 0; i < kLogs; ++i) {
+    auto made = manager.create({"t", PartitionIndex{i}}, Uuid{});
+    ASSERT_TRUE(made);
+    const auto owner = std::make_shared<Owner>();
+    LogManager::set_exclusion(*made, owner);
+    writers.emplace_back([handle = *made, owner, &clock] {
+      record::Compressor compressor;
+      Log& log = LogManager::log(handle);
+      for (int n = 0; n < kRecords; ++n) {
+        record::BatchBuilder builder({});
+        const std::string key = "k" + std::to_string(n % kKeys), value = std::to_string(n) + ".";
+        builder.append({.timestamp = clock.wall_ms(), .key = as_bytes(key), .value = as_bytes(value)});
+        Bytes batch = std::move(builder).finish(compressor);
+        owner->run([&] { ASSERT_TRUE(log.append(batch, {.now_ms = clock.wall_ms()})); });
+        clock.advance_ms(1);
+        // Now and then the cleaners catch up.
+        for (bool behind = n % 500 == 499; behind; clock.advance_ms(1), std::this_thread::yield())
+          owner->run([&] { behind = log.size_bytes() > 30'000; });
+      }
+    });
+  }
+  std::atomic<bool> done{false};
+  std::thread ticker([&] {
+    while (!done) manager.tick();
+  });
+  for (std::thread& writer : writers) writer.join();
+  done = true;
+  ticker.join();
+  pool.stop();
+  for (int i = 0; i < kLogs; ++i) {
+    Log& log = LogManager::log(manager.find({"t", PartitionIndex{i}}));
+    const std::vector<std::string> values = testing::ManagerFixture::values(log);
+    EXPECT_LT(values.size(), static_cast<std::size_t>(kRecords)) << "nothing was compacted";
+    for (int n = kRecords - kKeys; n < kRecords; ++n)
+      EXPECT_NE(std::ranges::find(values, std::to_string(n)), values.end()) << n;
+  }
+  EXPECT_TRUE(manager.close());
 }
 
 }  // namespace
