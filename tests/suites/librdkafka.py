@@ -74,7 +74,7 @@ class Librdkafka(Suite):
         for outcome in found if part else ():
             outcome.test += " " + part
             if not re.search(rf"do_test_{part}\b.*PASS|\[ do_test_{part}\b", text_of(log)):
-                outcome.result, outcome.why = FAILED, f"no part {part} has run"
+                outcome.result, outcome.why = SKIPPED, f"it has no part {part} with this group protocol"
         if code is None:
             return [Outcome(unit, FAILED, f"no end within {limit_s} s: {self.reason(log)}", seconds)]
         if code != 0 and not any(o.result == FAILED for o in found):
