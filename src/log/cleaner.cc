@@ -149,6 +149,8 @@ bool Cleaner::begin(Worker& worker, const Cleanable& range, const CleanerSetting
   const auto prepare = [&]() -> Status {
     if (range.reset || !directory.cleaned(handle->name))
       TRY(directory.settle_cleaned(handle->name, range.first_dirty));
+    // What supersedes a record must be on disk before that goes.
+    TRY(state_.flush(handle, false));
     TRY(settle_start(handle));
     Result<CleanSource> source = fail(ErrorKind::kNotFound, handle->name.to_string() + " is gone");
     handle->with_log([&](Log& log) { source = log.clean_source(range); });

@@ -349,6 +349,13 @@ TEST_F(Compaction, TheStartDoesNotGoBackBehindIt) {
   EXPECT_EQ(log().start_offset(), Offset{13});
 }
 
+// A record goes only when the one that supersedes it is on disk.
+TEST_F(Compaction, WhatSupersedesIsDurableFirst) {
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(write("k" + std::to_string(i % 3), "v" + std::to_string(i)));
+  clean();
+  EXPECT_GE(log().recovery_point(), Offset{30});
+}
+
 TEST_F(Compaction, AChoreAfterTheEndDoesNothing) {
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(write("k" + std::to_string(i), "v"));
   EXPECT_EQ(*log().advance_start_offset(Offset{13}, Offset{30}), wire::ErrorCode::kNone);
