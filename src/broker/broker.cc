@@ -435,6 +435,8 @@ Status Broker::tell_failed_directories(const metadata::Image& image) {
   return {};
 }
 
+void Broker::resign_groups() { groups_->stop(); }
+
 Status Broker::stop() {
   checkpoint();
   // Whoever says goodbye keeps its leaderships over the restart.

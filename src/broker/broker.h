@@ -65,6 +65,8 @@ class Broker final : public env::RequestHandler {
 
   // What is due by itself; every second or so.
   void tick();
+  // Before the loops end: whoever waits for other members of a group is told to look for another coordinator.
+  void resign_groups();
   // Clean stop: checkpoints, clean-shutdown markers. No requests may be under way.
   Status stop();
 

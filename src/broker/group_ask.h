@@ -4,7 +4,8 @@
 //   then(outcomes) runs once, on the connection's loop.
 //
 // An outcome is a whole response of that part, or the error that kept it from being decided. A request that
-// waits (for members to join, say) ends with its connection, and is answered when the broker stops.
+// waits (for members to join, say) is answered when the broker stops, too. It keeps itself alive until the
+// last part has been told of, and dies on the connection's loop.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,6 @@
 #include <vector>
 
 #include "broker/call.h"
-#include "broker/connection_state.h"
 #include "broker/fanout.h"
 #include "broker/group_coordinators.h"
 
@@ -35,7 +35,7 @@ struct GroupPart {
 };
 
 template <typename Request>
-class GroupAsk final : public Fanout, public GroupAsker, public Waiting {
+class GroupAsk final : public Fanout, public GroupAsker {
  public:
   using Then = std::move_only_function<void(std::vector<GroupOutcome>&)>;
 
@@ -45,24 +45,21 @@ class GroupAsk final : public Fanout, public GroupAsker, public Waiting {
   }
 
   void launch() {
-    launching(call_->loop(), jobs_.size());
+    const auto ran = ran_;
+    const CallPtr call = call_;
+    launching(call->loop(), jobs_.size());
     for (Job& job : jobs_) {
       if (job.part.coordinator)
         job.part.coordinator->execute(job);
       else
         failed(job.index, wire::ErrorCode::kNotCoordinator);
     }
-    const auto self = std::static_pointer_cast<GroupAsk>(shared_from_this());
     launched();
-    if (!then_) return;
-    state_of(call_->connection()).add(self);
-    listed_ = true;
-    if (may_wait_long_ && std::ranges::all_of(jobs_, [](const Job& job) { return job.ran.load(); }))
-      call_->release_frame();
+    if (ran && ran->load(std::memory_order_acquire)) call->release_frame();
   }
   // For members to join, say: the receive memory goes back as soon as the request was understood, so `then`
-  // may not use it.
-  void may_wait_long() { may_wait_long_ = true; }
+  // may not use it. REQUIRES: one part.
+  void may_wait_long() { ran_ = std::make_shared<std::atomic<bool>>(false); }
 
   void answered(std::size_t part, Bytes body, bool error) override {
     outcomes_[part] = {wire::ErrorCode::kNone, std::move(body), error};
@@ -73,47 +70,33 @@ class GroupAsk final : public Fanout, public GroupAsker, public Waiting {
     part_done();
   }
 
-  void abandon() override {
-    listed_ = false;
-    then_ = nullptr;
-  }
-  void hurry() override {
-    listed_ = false;
-    std::vector<GroupOutcome> nothing(jobs_.size());
-    for (GroupOutcome& outcome : nothing) outcome.failure = wire::ErrorCode::kNotCoordinator;
-    if (auto then = std::exchange(then_, nullptr)) then(nothing);
-  }
-
  private:
   struct Job final : GroupCoordinator::Shared::Job {
     Job(GroupAsk* the_owner, std::size_t the_index, GroupPart<Request> the_part)
         : owner(the_owner), index(the_index), part(std::move(the_part)) {}
     void run(GroupDriver& inside) override {
-      inside.ask({.asker = std::static_pointer_cast<GroupAsk>(owner->shared_from_this()),
+      const auto ran = owner->ran_;  // the owner may be gone as soon as it has its answer
+      inside.ask({.asker = owner,
                   .part = index,
                   .version = owner->version_,
                   .client_id = owner->call_->client_id(),
                   .client_host = owner->call_->connection().info().client_host},
                  part.request);
-      ran.store(true);
+      if (ran) ran->store(true, std::memory_order_release);
     }
     GroupAsk* owner;
     std::size_t index;
     GroupPart<Request> part;
-    std::atomic<bool> ran{false};
   };
 
-  void finished() override {
-    if (listed_) state_of(call_->connection()).remove(*this);
-    if (auto then = std::exchange(then_, nullptr)) then(outcomes_);
-  }
+  void finished() override { then_(outcomes_); }
 
   const CallPtr call_;
   const std::int16_t version_;
   Then then_;  // loop thread only
   std::deque<Job> jobs_;
   std::vector<GroupOutcome> outcomes_;
-  bool listed_ = false, may_wait_long_ = false;
+  std::shared_ptr<std::atomic<bool>> ran_;  // whether the job has; for long waits only
 };
 
 // Several groups: `version` is that in which the parts are answered, for whoever puts them together.

@@ -53,7 +53,7 @@ struct GroupWorld {
 };
 
 struct GroupAsking {
-  std::shared_ptr<GroupAsker> asker;
+  GroupAsker* asker = nullptr;  // alive until it has been called for all its parts
   std::size_t part = 0;
   std::int16_t version = 0;
   std::string_view client_id, client_host;
@@ -72,7 +72,7 @@ class GroupDriver {
   friend class GroupAlarm;
   class Write;
   struct Waiting {
-    std::shared_ptr<GroupAsker> asker;
+    GroupAsker* asker;
     std::size_t part;
   };
 
@@ -142,7 +142,7 @@ void GroupDriver::ask(GroupAsking asking, const Request& request) {
   if (!machine_) return asking.asker->failed(asking.part, unavailable_);
   const group::Ticket ticket = next_ticket_++;
   const group::Caller caller{{ticket, asking.version}, asking.client_id, asking.client_host};
-  waiting_.emplace(ticket, Waiting{std::move(asking.asker), asking.part});
+  waiting_.emplace(ticket, Waiting{asking.asker, asking.part});
   decide([&](const group::Context& context) { return machine_->handle(context, caller, request); });
 }
 

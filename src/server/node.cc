@@ -211,6 +211,7 @@ std::vector<metadata::Endpoint> Node::advertised() const {
 }
 
 Status Node::stop() {
+  broker_->resign_groups();
   // A fetch may wait for records longer than anybody waits for a stop.
   network_->stop(kDrainGrace, [](env::Connection& c) { broker::state_of(c).hurry_all(); });
   // What was accepted is done first: the broker's last metadata work must be the only one.
