@@ -205,11 +205,12 @@ std::int32_t ClassicGroup::rebalance_timeout_ms() const {
   return longest;
 }
 
+// A group that only waits for who has got an id has no members: every protocol is known to all of them.
 bool ClassicGroup::supports(std::string_view protocol_type, const std::vector<Protocol>& protocols) const {
   if (state_ == State::kEmpty) return !protocol_type.empty() && !protocols.empty();
   return protocol_type_ == protocol_type && std::ranges::any_of(protocols, [&](const Protocol& protocol) {
            const auto found = supported_.find(protocol.name);
-           return found != supported_.end() && found->second == members_.size();
+           return (found == supported_.end() ? 0 : found->second) == members_.size();
          });
 }
 

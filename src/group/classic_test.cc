@@ -187,6 +187,17 @@ TEST_F(ClassicTest, IdsThatNobodyUsesAreForgotten) {
   EXPECT_EQ(answer<JoinGroupResponse>(joined_a).members.size(), 1u);
 }
 
+// Everybody is gone, and the group waits for one who has only got its id so far.
+TEST_F(ClassicTest, WhoHasGotAnIdMayJoinWhenNobodyIsLeft) {
+  const auto ids = stable(1);
+  const std::string late = new_id();
+  LeaveGroupRequest leave{.group_id = "g"};
+  leave.members.push_back({.member_id = ids[0]});
+  ask(leave);
+  EXPECT_EQ(state(), "PreparingRebalance");
+  EXPECT_EQ(joined(ask(join(late))), ErrorCode::kNone);
+}
+
 TEST_F(ClassicTest, AnAssignmentTooLargeForARecordIsRefused) {
   const std::string a = new_id();
   const Ticket joined_a = ask(join(a));

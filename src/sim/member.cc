@@ -13,6 +13,8 @@ using wire::ErrorCode;
 
 constexpr std::int32_t kSessionMs = 1500, kRebalanceMs = 2500;
 // A join waits for members that are gone: until their session is over, or the rebalance.
+// Behind a loss of power an old generation may come again; one so far ahead never comes.
+constexpr std::int32_t kFarAhead = 1000;
 constexpr std::int32_t kLongestJoinMs = 2 * (kSessionMs + kRebalanceMs);
 
 }  // namespace
@@ -183,7 +185,7 @@ void Member::misbehave() {
     case 2:
       return leave_group();
     default:
-      return commit_for(generation_ - 1, book_.next_forbidden());
+      return commit_for(generation_ + kFarAhead, book_.next_forbidden());
   }
 }
 
