@@ -374,6 +374,7 @@ void Broker::checkpoint() {
       world_.events.write(env::Level::kError, kLogger, std::string(what) + ": " + done.error().message);
   };
   replicas_->make_missing(images_.get());
+  groups_->look_again(*images_.get());
   note(replicas_->checkpoint_high_watermarks(), "high watermarks not written");
   note(driver_->maintain(), "no snapshot of the metadata");
   if (untold_.exchange(false)) note(tell_whereabouts(), "log directories not told to the metadata");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/group_coordinator.h"
+#include "broker/group_partition.h"
 #include "metadata/delta.h"
 
 namespace moldau::broker {
@@ -25,6 +26,8 @@ class GroupCoordinators {
 
   // The partitions have followed `image` already.
   void follow(const metadata::Image& image, const metadata::Changes& changes);
+  // Partitions may be here that were not when the image came (a full disk). Called as follow() is.
+  void look_again(const metadata::Image& image) { follow_offsets_topic(image.find_topic(kOffsetsTopic)); }
   void stop();
 
  private:
