@@ -41,6 +41,7 @@ void add_features(ApiVersionsResponse& response, const metadata::Image& image, s
 }
 
 void add_served(ApiVersionsResponse& response) {
+  response.api_keys.reserve(served_apis().size());
   for (const ApiEntry& entry : served_apis()) {
     if (!entry.told) continue;
     response.api_keys.push_back({.api_key = static_cast<std::int16_t>(entry.key),
