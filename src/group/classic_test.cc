@@ -163,6 +163,15 @@ TEST_F(ClassicTest, AStaticMemberComesBackUnderAnotherIdWithoutARebalance) {
   EXPECT_EQ(heartbeat(back.member_id, 1), ErrorCode::kNone);
 }
 
+TEST_F(ClassicTest, OfTwoWithOneStaticIdTheFirstIsFencedWhileItWaits) {
+  const Ticket first = ask(join("", "i1"));
+  const Ticket second = ask(join("", "i1"));
+  EXPECT_EQ(joined(first), ErrorCode::kFencedInstanceId);
+  pass(6'100);
+  EXPECT_EQ(joined(second), ErrorCode::kNone);
+  EXPECT_EQ(answer<JoinGroupResponse>(second).members.size(), 1u);
+}
+
 TEST_F(ClassicTest, AMemberThatNeverSyncsIsRemoved) {
   const std::string a = new_id(), b = new_id();
   const Ticket join_a = ask(join(a));
