@@ -1,5 +1,6 @@
 #include "config/describe.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -138,6 +139,15 @@ std::vector<ConfigRow> describe_broker_defaults(const BrokerValues& values) {
 
 std::vector<ConfigRow> describe_topic(const BrokerValues& values, const Layer& overrides) {
   return describe_entity(Scope::kTopic, Source::kTopic, values, overrides);
+}
+
+Source source_in_effect(const ConfigRow& topic_row, const BrokerValues& values) {
+  const ConfigDef* definition = find(Scope::kTopic, topic_row.name);
+  Source source = topic_row.source;
+  if (definition == nullptr || source != Source::kDefault) return source;
+  for (const std::string_view name : definition->synonyms)
+    if (values.given(name)) source = std::min(source, values.find(name).source);  // stronger ones are smaller
+  return source;
 }
 
 std::vector<ConfigRow> describe_group(const BrokerValues& values, const Layer& overrides) {

@@ -40,6 +40,9 @@ std::vector<ConfigRow> describe_broker_defaults(const BrokerValues& values);
 // A topic or a group with its own settings, on a broker with `values`.
 std::vector<ConfigRow> describe_topic(const BrokerValues& values, const Layer& overrides);
 std::vector<ConfigRow> describe_group(const BrokerValues& values, const Layer& overrides);
+// Of a topic's row, as CreateTopics tells it: the source of whichever of the broker's names gives the value
+// (Kafka's KafkaConfigSchema), where DescribeConfigs calls what only a later name gives a default.
+Source source_in_effect(const ConfigRow& topic_row, const BrokerValues& values);
 std::vector<ConfigRow> describe_client_metrics(const Layer& overrides);
 
 }  // namespace moldau::config

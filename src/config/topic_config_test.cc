@@ -1,8 +1,11 @@
 // Precedence and units. The verdicts on proposed settings are compared with Kafka's in recorded_test.cc.
 #include "config/topic_config.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "config/describe.h"
 
 namespace moldau::config {
 namespace {
@@ -62,6 +65,24 @@ TEST(TopicConfig, FinerUnitsWin) {
           BrokerValues(Layer{{"log.flush.scheduler.interval.ms", "9"}, {"log.flush.interval.ms", "8"}}), {})
           .flush_ms,
       8);
+}
+
+TEST(TopicConfig, ALaterNameIsASourceForCreateTopicsAndNoneForDescribeConfigs) {
+  BrokerValues values(Layer{{"log.retention.hours", "168"}, {"log.segment.bytes", "1048576"}});
+  values.set_dynamic_default({{"log.retention.ms", "1000"}});
+  const auto source = [](const BrokerValues& broker, std::string_view name, const Layer& own) {
+    const auto rows = describe_topic(broker, own);
+    const auto row = std::ranges::find(rows, name, &ConfigRow::name);
+    return std::pair(row->source, source_in_effect(*row, broker));
+  };
+  const BrokerValues hours(values.statics());
+  EXPECT_EQ(source(hours, "retention.ms", {}), std::pair(Source::kDefault, Source::kStaticBroker));
+  EXPECT_EQ(source(hours, "retention.ms", {{"retention.ms", "5"}}),
+            std::pair(Source::kTopic, Source::kTopic));
+  EXPECT_EQ(source(values, "retention.ms", {}),
+            std::pair(Source::kDynamicDefaultBroker, Source::kDynamicDefaultBroker));
+  EXPECT_EQ(source(hours, "segment.bytes", {}), std::pair(Source::kStaticBroker, Source::kStaticBroker));
+  EXPECT_EQ(source(hours, "flush.ms", {}), std::pair(Source::kDefault, Source::kDefault));
 }
 
 TEST(TopicConfig, Words) {

@@ -143,9 +143,10 @@ std::vector<EffectiveConfig> effective_configs(const Decision& decision, const N
   for (const NamedValue& config : topic.configs)
     if (config.value) overrides.insert_or_assign(config.name, *config.value);
   std::vector<EffectiveConfig> effective;
-  for (config::ConfigRow& row : config::describe_topic(decision.values, overrides))
-    effective.push_back({std::move(row.name), std::move(row.value), row.read_only,
-                         static_cast<std::int8_t>(row.source), row.sensitive});
+  for (config::ConfigRow& row : config::describe_topic(decision.values, overrides)) {
+    const auto source = static_cast<std::int8_t>(config::source_in_effect(row, decision.values));
+    effective.push_back({std::move(row.name), std::move(row.value), row.read_only, source, row.sensitive});
+  }
   return effective;
 }
 
