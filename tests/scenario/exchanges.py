@@ -141,7 +141,9 @@ class Replay:
     def play(self, frames):
         for frame in frames:
             if frame["api_key"] not in self.not_served:
-                client = self.connections.get(frame["conn"]) or self.connections.setdefault(frame["conn"], wire.Client(self.port, timeout=15))
+                if frame["conn"] not in self.connections:
+                    self.connections[frame["conn"]] = wire.Client(self.port, timeout=15)
+                client = self.connections[frame["conn"]]
                 (self.ask if frame["dir"] == "req" else self.answer)(client, frame, bytes.fromhex(frame["hex"]))
 
     def ask(self, client, frame, raw):
