@@ -90,7 +90,8 @@ class Reader:
         return self.read < end
 
 
-class OldBacklogs(BrokerTest):
+class BacklogTest(BrokerTest):
+    """A broker with the backlog, and the memory that it had before anybody read."""
     properties = {"offsets.topic.replication.factor": 1, "offsets.topic.num.partitions": 1, "group.initial.rebalance.delay.ms": 0}
 
     @classmethod
@@ -107,12 +108,22 @@ class OldBacklogs(BrokerTest):
             assert log.stat().st_size > STORED, f"{log} is smaller than meant"
         cls.before_kb = cls.broker.rss_kb()
 
-    def peak_kb(self):
-        return int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{self.broker.process.pid}/status").read_text())[1])
+    def forget_the_peak(self):
+        """The highest memory is what is in use now."""
+        pathlib.Path(f"/proc/{self.broker.process.pid}/clear_refs").write_text("5")
 
+    def check_the_peak(self, what):
+        """Never further above what it was than the bound."""
+        peak_kb = int(re.search(r"VmHWM:\s+(\d+) kB", pathlib.Path(f"/proc/{self.broker.process.pid}/status").read_text())[1])
+        grown = (peak_kb - self.before_kb) / 1024
+        print(f"{self.id().split('.')[-1]}: {what}, memory at most {grown:.1f} MiB above {self.before_kb / 1024:.1f} MiB", file=sys.stderr)
+        self.assertLess(grown, BOUND_MIB)
+
+
+class OldBacklogs(BacklogTest):
     def read_all(self, readers):
-        """All at once, each to the end; meanwhile the broker's memory never is further above what it was than the bound."""
-        pathlib.Path(f"/proc/{self.broker.process.pid}/clear_refs").write_text("5")  # the peak is what is in use now
+        """All at once, each to the end."""
+        self.forget_the_peak()
         begin = time.monotonic()
         threads = [threading.Thread(target=reader.run) for reader in readers]
         for thread in threads:
@@ -123,10 +134,8 @@ class OldBacklogs(BrokerTest):
             if reader.trouble:
                 raise reader.trouble
             self.assertEqual(reader.read, BATCHES * RECORDS)
-        grown, largest = (self.peak_kb() - self.before_kb) / 1024, max(reader.largest for reader in readers) / (1 << 20)
-        print(f"{self.id().split('.')[-1]}: {len(readers)} readers, {time.monotonic() - begin:.1f} s, memory at most {grown:.1f} MiB above "
-              f"{self.before_kb / 1024:.1f} MiB, the largest answer {largest:.1f} MiB", file=sys.stderr)
-        self.assertLess(grown, BOUND_MIB)
+        largest = max(reader.largest for reader in readers) / (1 << 20)
+        self.check_the_peak(f"{len(readers)} readers, {time.monotonic() - begin:.1f} s, the largest answer {largest:.1f} MiB")
 
     def old_client(self):
         client = OldClient(self.broker.port, timeout=60)
