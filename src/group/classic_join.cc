@@ -81,8 +81,9 @@ void ClassicProtocol::join(Step step, const Caller& caller, const JoinGroupReque
   const bool is_new = request.member_id.empty();
   Group* found = groups_.find(request.group_id);
   if (found == nullptr && !is_new) return refuse(ErrorCode::kUnknownMemberId);
+  // An empty group of the other kind makes room for who is new; nobody else has anything to look for in it.
   if (found != nullptr && found->type() != ClassicGroup::kType)
-    return refuse(ErrorCode::kInconsistentGroupProtocol);
+    return refuse(is_new ? ErrorCode::kInconsistentGroupProtocol : ErrorCode::kUnknownMemberId);
   // A request that is refused must not leave a group behind.
   if (found == nullptr && (request.protocol_type.empty() || request.protocols.empty()))
     return refuse(ErrorCode::kInconsistentGroupProtocol);

@@ -184,7 +184,7 @@ Verdict<ConsumerProtocol::Answered> ConsumerProtocol::beat(Step step, const Call
   if (!fits(step)) return refuse(ErrorCode::kUnknownServerError, "");
   if (auto* upgraded = groups_.find_as<ClassicGroup>(group.name())) welcome(step, *upgraded);
   keep_alive(step, group.name(), *after);
-  watch_revocation(step, group.name(), *after);
+  watch_revocation(step, group.name(), *after, &*before);
   const bool full = request.rebalance_timeout_ms != -1 && owned != nullptr &&
                     (request.subscribed_topic_names || request.subscribed_topic_regex);
   const bool tell = request.member_epoch == 0 || full || before->assigned != after->assigned;
@@ -359,11 +359,14 @@ void ConsumerProtocol::keep_alive(Step step, const std::string& group, const Con
 }
 
 // It has its rebalance timeout to give back what it was told to, from the first time on that it was told.
-void ConsumerProtocol::watch_revocation(Step step, const std::string& group, const ConsumerMember& member) {
+// What it is told next, having given that back, has its own time, though the member's epoch stays.
+void ConsumerProtocol::watch_revocation(Step step, const std::string& group, const ConsumerMember& member,
+                                        const ConsumerMember* before) {
   Clock& waits = clock(group, member.id);
-  if (member.state != MemberState::kUnrevokedPartitions || member.classic) {
-    waits.revocation.clear();
-  } else if (!waits.revocation.is_set() || waits.revocation_epoch != member.epoch) {
+  if (member.state != MemberState::kUnrevokedPartitions || member.classic) return waits.revocation.clear();
+  const bool told_more =
+      before != nullptr && (before->revoking != member.revoking || before->assigned != member.assigned);
+  if (!waits.revocation.is_set() || waits.revocation_epoch != member.epoch || told_more) {
     waits.revocation.set(step.in_ms(member.rebalance_timeout_ms));
     waits.revocation_epoch = member.epoch;
   }

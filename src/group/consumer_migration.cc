@@ -96,6 +96,16 @@ Assignment held_by(const ConsumerMember& member) {
   return held;
 }
 
+// Whether each partition of each topic that is subscribed to is with somebody.
+bool all_shared_out(const ConsumerGroup& group, const metadata::Image& image) {
+  return std::ranges::all_of(group.demands(), [&](const auto& demand) {
+    const metadata::Topic* topic = image.find_topic(demand.first);
+    return topic == nullptr || std::ranges::all_of(topic->partitions, [&](const metadata::Partition& p) {
+             return group.taken(topic->id, p.index.value);
+           });
+  });
+}
+
 ByteView metadata_for(const ConsumerMember& member, std::string_view protocol) {
   const auto found = std::ranges::find(member.classic->protocols, protocol, &Protocol::name);
   return found == member.classic->protocols.end() ? ByteView{} : ByteView(found->metadata);
@@ -176,7 +186,10 @@ Verdict<std::unique_ptr<ConsumerGroup>> upgrade(const Context& context, const Cl
     made->put(std::move(member));
   }
   made->set_target_epoch(group.generation(), 0);
-  made->set_epoch(group.generation(), hashes.group_hash(made->demands(), context.image));
+  // What the leader has left out, or has not seen come, is shared out with the first heartbeat: by a hash
+  // that is none, the topics are others than they were.
+  const bool whole = all_shared_out(*made, context.image);
+  made->set_epoch(group.generation(), whole ? hashes.group_hash(made->demands(), context.image) : 0);
   group.add_tombstones(records);
   add_records(*made, records);
   return made;

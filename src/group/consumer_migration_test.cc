@@ -284,5 +284,35 @@ TEST_F(MigrationTest, AnEmptyConsumerGroupMakesRoom) {
   EXPECT_EQ(type(), "classic");
 }
 
+// INCONSISTENT_GROUP_PROTOCOL would be the end of a Java consumer.
+TEST_F(MigrationTest, WhoWasGivenAnIdByAGroupThatIsEmptyNowAsksForAnother) {
+  Member m("m");
+  beat(m);
+  Classic c;
+  const auto first = answer<JoinGroupResponse>(send_join(c));
+  EXPECT_EQ(first.error_code, code(ErrorCode::kMemberIdRequired));
+  c.id = first.member_id;
+  leave(m);
+  EXPECT_EQ(answer<JoinGroupResponse>(send_join(c)).error_code, code(ErrorCode::kUnknownMemberId));
+  classic_group();
+  EXPECT_EQ(type(), "classic");
+}
+
+// A static member's successor wants what it wanted, so nothing but that would make a new target.
+TEST_F(MigrationTest, WhatTheLeaderHasNotSharedOutIsSharedOut) {
+  Classic c;
+  c.instance = "i";
+  const Ticket ticket = send_join(c);
+  pass(3'100);
+  EXPECT_EQ(take_join(c, ticket), ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1}}}, subscription(c), *image_)), ErrorCode::kNone);
+  Member m("m");
+  m.instance = "i";
+  beat(m);
+  pass(1000);
+  beat(m);
+  EXPECT_EQ(m.owned, all_of("t"));
+}
+
 }  // namespace
 }  // namespace moldau::group

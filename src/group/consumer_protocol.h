@@ -89,7 +89,8 @@ class ConsumerProtocol {
   static bool fits(Step step);
   Clock& clock(const std::string& group, const std::string& member);
   void keep_alive(Step step, const std::string& group, const ConsumerMember& member);
-  void watch_revocation(Step step, const std::string& group, const ConsumerMember& member);
+  void watch_revocation(Step step, const std::string& group, const ConsumerMember& member,
+                        const ConsumerMember* before = nullptr);
 
   // consumer_classic.cc
   static bool waits_for_others(const ConsumerGroup& group, const ConsumerMember& member);

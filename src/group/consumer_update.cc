@@ -116,7 +116,7 @@ void MemberUpdate::refresh_regexes(const ConsumerMember& member) {
   const Offset metadata = step_.context.image.provenance().last_offset;
   const std::int64_t age_ms = step_.wall_ms() - group_.regexes_checked_ms;
   const bool lost = epoch_ < group_.regexes_checked.epoch;  // what came of it was not written
-  const bool old = age_ms >= step_.context.config.group_consumer_regex_refresh_interval_ms;
+  const bool old = age_ms >= step_.context.config.group_consumer_regex_refresh_interval_ms || age_ms < 0;
   const bool newer = group_.regexes_checked.metadata != metadata && age_ms >= kRegexPauseMs;
   if (!lost && !old && !newer) return;
   std::set<std::string> regexes;
@@ -149,8 +149,9 @@ bool MemberUpdate::make_target(const ConsumerMember& member, Assignment& target)
   const std::int32_t interval_ms =
       group_setting(step_.context, group_.name(), "consumer.assignment.interval.ms",
                     step_.context.config.group_consumer_assignment_interval_ms);
-  if (group_.target_at_ms() != 0 && interval_ms != 0 && step_.wall_ms() < group_.target_at_ms() + interval_ms)
-    return false;
+  // A target from the future was made before the wall clock was put back.
+  const std::int64_t age_ms = step_.wall_ms() - group_.target_at_ms();
+  if (group_.target_at_ms() != 0 && age_ms >= 0 && age_ms < interval_ms) return false;
   auto changed = build_target(group_, member, resolved_, step_.context.image, assignor(member));
   for (const auto& [id, assignment] : changed) {
     step_.decision.records.push_back(consumer_target_record(group_.name(), id, assignment));
