@@ -34,6 +34,10 @@ enum class Fault : std::uint8_t {
   kCleanNewest,           // log: compaction drops the newest record of a key, too
   kTakeOldGeneration,     // group: a commit of a member is taken whatever its generation
   kGiveTheWrongShare,     // group: a member is told what the leader has given the first one
+  kGiveBeforeRevoked,     // group: a member is given what another has not given back yet
+  kTakeOldEpoch,          // group: a heartbeat is heard though its epoch is old
+  kTakeStaleCommit,       // group: a commit is taken though its epoch is older than the member's
+  kEndSessionEarly,       // group: a member of a consumer group is put out after half its session
   kLoadLosesLast,         // broker: the last batch of __consumer_offsets is not loaded
   kCount,
 };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <set>
 
+#include "base/fault.h"
 #include "group/consumer_migration.h"
 #include "group/consumer_protocol.h"
 
@@ -71,6 +72,7 @@ bool is_subset(const OwnedPartitions* owned, const EpochAssignment& assigned) {
 Verdict<void> check_epoch(const ConsumerMember& member, std::int32_t epoch, const OwnedPartitions* owned) {
   if (epoch == 0 || epoch == member.epoch) return {};
   const bool greater = epoch > member.epoch;
+  if (!greater && fault_is(Fault::kTakeOldEpoch)) return {};
   if (!greater && epoch == member.previous_epoch && is_subset(owned, member.assigned)) return {};
   return refuse(ErrorCode::kFencedMemberEpoch,
                 "The consumer group member has a " + std::string(greater ? "greater" : "smaller") +
@@ -355,7 +357,8 @@ void ConsumerProtocol::keep_alive(Step step, const std::string& group, const Con
                                       ? member.classic->session_timeout_ms
                                       : group_setting(step.context, group, "consumer.session.timeout.ms",
                                                       step.context.config.group_consumer_session_timeout_ms);
-  clock(group, member.id).session.set(step.in_ms(timeout_ms));
+  const bool early = !member.classic && fault_is(Fault::kEndSessionEarly);
+  clock(group, member.id).session.set(step.in_ms(early ? timeout_ms / 2 : timeout_ms));
 }
 
 // It has its rebalance timeout to give back what it was told to, from the first time on that it was told.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/fault.h"
+
 namespace moldau::group {
 namespace {
 
@@ -94,7 +96,8 @@ class Walk {
       for (const std::int32_t partition : partitions) {
         const auto had = assigned.find(topic);
         if (had != assigned.end() && had->second.contains(partition)) continue;
-        if (with_.taken(topic, partition) && !gave_back(topic, partition)) {
+        if (with_.taken(topic, partition) && !gave_back(topic, partition) &&
+            !fault_is(Fault::kGiveBeforeRevoked)) {
           all = false;
         } else {
           assigned[topic][partition] = with_.target_epoch;

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,11 +16,12 @@ namespace moldau::sim {
 namespace {
 
 constexpr unsigned kSecondsForOneSeed = 60;
+constexpr int kKeepBytes = 32 << 20;
 
 // One message of a child: what a seed has come to. Small enough for one write to a pipe.
 struct Verdict {
   std::uint64_t seed;
-  std::uint64_t events, records_acked, records_observed, lives, cold_reads;
+  std::uint64_t events, records_acked, records_observed, lives, taken, cold_reads;
   bool begun, ok;  // begun: only says that the seed is being run
   char why[400];
 };
@@ -28,6 +30,8 @@ struct Verdict {
 [[noreturn]] void work(int out, std::uint64_t from, std::uint64_t last, std::uint64_t stride, Fault fault) {
   injected_fault = fault;
   // Pieces that the allocator would give back and take again.
+  mallopt(M_TRIM_THRESHOLD, kKeepBytes);
+  mallopt(M_MMAP_THRESHOLD, kKeepBytes);
   for (std::uint64_t seed = from; seed <= last; seed += stride) {
     Verdict verdict{};
     verdict.seed = seed;
@@ -40,6 +44,7 @@ struct Verdict {
                .records_acked = report.records_acked,
                .records_observed = report.records_observed,
                .lives = report.lives,
+               .taken = report.taken,
                .cold_reads = report.cold_reads,
                .begun = false,
                .ok = report.ok()};
@@ -112,6 +117,7 @@ class Crew {
     report_.records_acked += verdict.records_acked;
     report_.records_observed += verdict.records_observed;
     report_.lives += verdict.lives;
+    report_.taken += verdict.taken;
     report_.cold_reads += verdict.cold_reads;
     if (verdict.ok) {
       ++report_.passed;

@@ -20,6 +20,7 @@ struct CrewReport {
   std::uint64_t passed = 0;
   std::vector<Failure> failures;  // in order of their seeds
   std::uint64_t events = 0, records_acked = 0, records_observed = 0, lives = 0;
+  std::uint64_t taken = 0;       // partitions, by members of groups
   std::uint64_t cold_reads = 0;  // look-ups that found something gone from memory
 };
 

@@ -29,6 +29,10 @@ constexpr KnownFault kFaults[] = {
     {Fault::kForgetColdRead, "forget-cold-read", 200},
     {Fault::kTakeOldGeneration, "take-old-generation", 200},
     {Fault::kGiveTheWrongShare, "give-the-wrong-share", 200},
+    {Fault::kGiveBeforeRevoked, "give-before-revoked", 200},
+    {Fault::kTakeOldEpoch, "take-old-epoch", 500},
+    {Fault::kTakeStaleCommit, "take-stale-commit", 200},
+    {Fault::kEndSessionEarly, "end-session-early", 200},
     {Fault::kLoadLosesLast, "load-loses-last", 500},
     {Fault::kCleanNewest, "clean-newest", 200},
 };

@@ -47,6 +47,7 @@ class GroupBook {
   // A number for a commit that is allowed, or for one that must be refused.
   std::int64_t next_number() { return ++last_sent_; }
   std::int64_t next_forbidden() { return kForbidden + ++last_sent_; }
+  static bool forbidden(std::int64_t number) { return number > kForbidden; }
   void committed(std::int32_t partition, std::int64_t number);
   // `floor` is what was acknowledged when it was asked.
   void fetched(std::int32_t partition, std::int64_t offset, std::int64_t floor);

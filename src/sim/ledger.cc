@@ -104,8 +104,23 @@ void Ledger::observed(Partition& p, std::int64_t offset, RecordId id, std::int64
   if (p.topic->flush_each && !p.topic->dying) p.durable_end = std::max(p.durable_end, offset + 1);
 }
 
+OwnerBook& Ledger::add_owners(const std::string& group, const std::vector<const Topic*>& topics) {
+  std::map<std::string, GroupBook*> commits;
+  for (const Topic* topic : topics)
+    commits.emplace(topic->name,
+                    &add_group(group, *topic, static_cast<std::int32_t>(topic->partitions.size())));
+  return owners_.emplace_back(group, std::move(commits), violate_);
+}
+
+std::uint64_t Ledger::partitions_taken() const {
+  std::uint64_t taken = 0;
+  for (const OwnerBook& owners : owners_) taken += owners.taken();
+  return taken;
+}
+
 void Ledger::died(Death death) {
   for (GroupBook& group : groups_) group.died(death);
+  for (OwnerBook& owners : owners_) owners.died(death);
   for (const auto& topic : topics_) {
     for (const auto& p : topic->partitions) {
       p->died = std::max(p->died.value_or(Death::kClean), death);

@@ -24,6 +24,7 @@
 #include "env/clock.h"
 #include "sim/death.h"
 #include "sim/group_book.h"
+#include "sim/owner_book.h"
 #include "sim/payload.h"
 
 namespace moldau::sim {
@@ -112,6 +113,9 @@ class Ledger {
   GroupBook& add_group(const std::string& group, const Topic& topic, std::int32_t partitions) {
     return groups_.emplace_back(group, topic, partitions, violate_);
   }
+  // A group whose members may subscribe to any of `topics`.
+  OwnerBook& add_owners(const std::string& group, const std::vector<const Topic*>& topics);
+  std::uint64_t partitions_taken() const;
 
   Writer& add_writer(const std::string& topic, std::int32_t partition);
   const Writer* writer(std::uint32_t id) const;
@@ -152,6 +156,7 @@ class Ledger {
   std::deque<std::unique_ptr<Topic>> topics_;
   std::deque<Writer> writers_;
   std::deque<GroupBook> groups_;
+  std::deque<OwnerBook> owners_;
   std::set<std::int64_t> producer_ids_;
   std::uint64_t records_acked_ = 0, records_observed_ = 0;
 };

@@ -22,6 +22,13 @@ constexpr std::string_view kCommon =
     "offsets.topic.replication.factor=1\n"
     "group.min.session.timeout.ms=100\n"
     "group.initial.rebalance.delay.ms=200\n"
+    "group.consumer.min.session.timeout.ms=100\n"
+    "group.consumer.session.timeout.ms=1000\n"
+    "group.consumer.min.heartbeat.interval.ms=50\n"
+    "group.consumer.heartbeat.interval.ms=50\n"
+    "group.consumer.assignment.interval.ms=100\n"
+    "group.consumer.migration.policy=bidirectional\n"
+    "offsets.retention.check.interval.ms=2000\n"
     "log.cleaner.dedupe.buffer.size=3000000\n";
 
 // Everything that happens by itself happens often.

@@ -66,10 +66,11 @@ int trace_one(const Arguments& arguments) {
   const Report report = run_seed(arguments.first, true);
   for (const std::string& line : report.trace) std::printf("%s\n", line.c_str());
   std::printf(
-      "%llu events, %llu records acknowledged, %llu read, %llu lives, %llu cold reads\n",
+      "%llu events, %llu records acknowledged, %llu read, %llu lives, %llu partitions taken by members, %llu "
+      "cold reads\n",
       static_cast<unsigned long long>(report.events), static_cast<unsigned long long>(report.records_acked),
       static_cast<unsigned long long>(report.records_observed), static_cast<unsigned long long>(report.lives),
-      static_cast<unsigned long long>(report.cold_reads));
+      static_cast<unsigned long long>(report.taken), static_cast<unsigned long long>(report.cold_reads));
   std::printf("%d passed, %d failed\n", report.ok() ? 1 : 0, report.ok() ? 0 : 1);
   return report.ok() ? 0 : 1;
 }
@@ -93,10 +94,11 @@ int run_many(const Arguments& arguments) {
     tell(report.failures[i], arguments, i < 3);
   if (report.failures.size() > 20) std::printf("… and %zu more\n", report.failures.size() - 20);
   std::printf(
-      "%llu events, %llu records acknowledged, %llu read, %llu lives of the broker, %llu cold reads\n",
+      "%llu events, %llu records acknowledged, %llu read, %llu lives of the broker, %llu partitions taken by "
+      "members, %llu cold reads\n",
       static_cast<unsigned long long>(report.events), static_cast<unsigned long long>(report.records_acked),
       static_cast<unsigned long long>(report.records_observed), static_cast<unsigned long long>(report.lives),
-      static_cast<unsigned long long>(report.cold_reads));
+      static_cast<unsigned long long>(report.taken), static_cast<unsigned long long>(report.cold_reads));
   std::printf("%llu passed, %zu failed\n", static_cast<unsigned long long>(report.passed),
               report.failures.size());
   return report.failures.empty() ? 0 : 1;

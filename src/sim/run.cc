@@ -17,6 +17,7 @@ Report run_seed(std::uint64_t seed, bool tracing) {
           .records_acked = world.ledger.records_acked(),
           .records_observed = world.ledger.records_observed(),
           .lives = world.machine.lives(),
+          .taken = world.ledger.partitions_taken(),
           .cold_reads = world.disk.counters().would_block};
 }
 

@@ -18,6 +18,7 @@ struct Report {
   std::string why;  // empty: all is well
   std::vector<std::string> trace;
   std::uint64_t events = 0, records_acked = 0, records_observed = 0, lives = 0;
+  std::uint64_t taken = 0;       // partitions, by members of groups
   std::uint64_t cold_reads = 0;  // look-ups that found something gone from memory
   bool ok() const { return why.empty(); }
 };

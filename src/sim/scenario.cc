@@ -9,7 +9,6 @@
 namespace moldau::sim {
 namespace {
 
-constexpr env::Duration kTroubled = milliseconds(4000);
 constexpr env::Duration kCalmLimit = std::chrono::seconds(60);
 
 }  // namespace
@@ -83,6 +82,7 @@ void Scenario::make_clients() {
   for (int i = 0; i < producers; ++i) make_producer(i, all);
   for (int i = 0; i < consumers; ++i) make_consumer(i, all);
   if (world_.random.one_in(3)) make_group();
+  make_owners();
   if (world_.random.one_in(6)) open_transaction(*all[world_.random.below(all.size())]);
   for (const auto& client : clients_) client->start();
   if (world_.random.one_in(4)) {
@@ -175,35 +175,6 @@ void Scenario::make_consumer(int number, const std::vector<Partition*>& all) {
   spec.min_bytes = std::min({spec.min_bytes, spec.max_bytes, spec.partition_max_bytes});
   world_.note([&] { return "consumer c" + std::to_string(number) + ": " + spec.to_string(); });
   clients_.push_back(std::make_unique<Consumer>(world_, "c" + std::to_string(number), spec, some_of(all)));
-}
-
-void Scenario::make_group() {
-  simenv::Random& random = world_.random;
-  const Topic& topic = *world_.ledger.topics().front();
-  GroupBook& book = world_.ledger.add_group("g", topic, static_cast<std::int32_t>(topic.partitions.size()));
-  for (auto left = random.between(1, 3), i = std::int64_t{0}; i < left; ++i) {
-    MemberSpec spec;
-    const bool instance = random.one_in(4);
-    spec.join_version = static_cast<std::int16_t>(random.between(instance ? 5 : 0, 9));
-    spec.sync_version = static_cast<std::int16_t>(random.between(instance ? 3 : 0, 5));
-    spec.heartbeat_version = static_cast<std::int16_t>(random.between(instance ? 3 : 0, 4));
-    spec.commit_version = static_cast<std::int16_t>(random.between(instance ? 7 : 1, 9));
-    spec.fetch_version = static_cast<std::int16_t>(random.between(1, 7));
-    if (instance) spec.instance_id = "i" + std::to_string(i);
-    const std::string name = "m" + std::to_string(i);
-    world_.note([&] { return "member " + name + ": " + spec.to_string(); });
-    auto member = std::make_unique<Member>(world_, name, std::move(spec), book);
-    members_.push_back(member.get());
-    clients_.push_back(std::move(member));
-  }
-}
-
-// Everybody is in one generation, and nobody's work is left undone.
-bool Scenario::group_is_stable() const {
-  if (members_.empty()) return true;
-  return std::ranges::all_of(members_, [&](const Member* member) {
-    return member->done() && member->generation() == members_.front()->generation();
-  });
 }
 
 // ---- mishaps
@@ -365,6 +336,7 @@ void Scenario::calm_down() {
   world_.disk.set_latency(simenv::DiskOp::kWrite, {});
   world_.disk.set_capacity(std::uint64_t{1} << 40);
   world_.disk.cut_power_after(std::uint64_t{1} << 60);
+  world_.disk.cut_power_in_write_to("", 0);
   world_.disk_faulty = false;
   if (admin_) admin_->stop_meddling();
   for (const auto& weak : world_.connections)
@@ -378,7 +350,7 @@ void Scenario::calm_down() {
 
 bool Scenario::everyone_done() const {
   if (!world_.machine.up() || !admin_->done() || clients_.empty()) return false;
-  return group_is_stable() &&
+  return group_is_stable() && owners_agree() &&
          std::ranges::all_of(clients_, [](const auto& client) { return client->done(); });
 }
 
@@ -389,6 +361,7 @@ std::string Scenario::who_is_not_done() const {
   for (const auto& client : clients_)
     if (!client->done()) names += " " + client->name();
   if (!group_is_stable()) names += " the group";
+  if (!owners_agree()) names += " the owners";
   return names;
 }
 

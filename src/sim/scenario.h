@@ -10,6 +10,7 @@
 #include "sim/admin.h"
 #include "sim/consumer.h"
 #include "sim/member.h"
+#include "sim/owner.h"
 #include "sim/producer.h"
 #include "sim/vandal.h"
 #include "sim/world.h"
@@ -23,6 +24,8 @@ class Scenario {
   void run();
 
  private:
+  static constexpr env::Duration kTroubled = milliseconds(4000);
+
   enum class Mishap : std::uint8_t {
     kKill,
     kPowerCut,
@@ -46,6 +49,9 @@ class Scenario {
   void make_producer(int number, const std::vector<Partition*>& all);
   void make_consumer(int number, const std::vector<Partition*>& all);
   void make_group();
+  void make_owners();
+  OwnerSpec owner_spec(simenv::Random& lot, int number, bool migrates);
+  void plan_death_in_commit(simenv::Random& lot);
   void open_transaction(Partition& p);
   std::vector<Partition*> some_of(const std::vector<Partition*>& all);
   void plan_mishaps();
@@ -59,6 +65,7 @@ class Scenario {
   bool step_until(env::Instant limit, const std::function<bool()>& reached);
   bool everyone_done() const;
   bool group_is_stable() const;
+  bool owners_agree() const;
   std::string who_is_not_done() const;
   void calm_down();
   void finish();
@@ -67,6 +74,7 @@ class Scenario {
   std::unique_ptr<Admin> admin_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Member*> members_;  // of one group; among clients_
+  std::vector<Owner*> owners_;    // of another
   std::unique_ptr<Vandal> vandal_;
   std::vector<TopicWish> wishes_;
   Death death_in_write_ = Death::kKill;

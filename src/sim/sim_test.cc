@@ -21,6 +21,7 @@ TEST(Simulation, FindsNothingWhereNothingIsWrong) {
   EXPECT_GT(report.records_acked, 60u * 5);
   EXPECT_GT(report.records_observed, 60u * 20);
   EXPECT_GT(report.lives, 60u * 2);
+  EXPECT_GT(report.taken, 60u);
   EXPECT_GT(report.cold_reads, 60u);
 }
 

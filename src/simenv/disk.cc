@@ -174,7 +174,10 @@ Status Disk::begin(DiskOp op, const std::string& path, bool* cut) {
   if (down_) return power_gone();
   const env::Duration latency = latency_[static_cast<std::size_t>(op)];
   if (clock_ != nullptr && latency > env::Duration::zero()) clock_->advance(latency);
-  if (changes_something(op) && cut_at_ && changes_++ >= *cut_at_) {
+  const bool on_cut_path =
+      op == DiskOp::kWrite && !cut_path_.empty() && path.find(cut_path_) != std::string::npos;
+  if ((changes_something(op) && cut_at_ && changes_++ >= *cut_at_) ||
+      (on_cut_path && writes_until_cut_-- == 0)) {
     down_ = true;
     if (cut != nullptr) *cut = true;
     return power_gone();
@@ -389,6 +392,7 @@ void Disk::crash(Crash kind) {
   ++life_;
   down_ = false;
   cut_at_.reset();
+  cut_path_.clear();
 }
 
 bool Disk::flip_bit(const std::string& path, std::uint64_t position, int bit) {

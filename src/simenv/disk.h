@@ -87,6 +87,11 @@ class Disk final : public env::FileSystem {
   // The operation that changes something after `operations` more such operations is cut in the middle, and
   // everything fails from then on, until crash().
   void cut_power_after(std::uint64_t operations) { cut_at_ = changes_ + operations; }
+  // The same for the write to a path that contains `path`, behind `writes` more such. Empty: none.
+  void cut_power_in_write_to(std::string path, std::uint64_t writes) {
+    cut_path_ = std::move(path);
+    writes_until_cut_ = writes;
+  }
   std::uint64_t changes() const { return changes_; }  // operations so far that change something
   bool down() const { return down_; }
 
@@ -134,6 +139,8 @@ class Disk final : public env::FileSystem {
   std::uint64_t life_ = 0;  // counts crashes: handles of an earlier life are dead
   std::uint64_t changes_ = 0;
   std::optional<std::uint64_t> cut_at_;
+  std::string cut_path_;
+  std::uint64_t writes_until_cut_ = 0;
   bool down_ = false;
   std::uint64_t capacity_ = std::uint64_t{1} << 40;
   std::uint64_t used_ = 0;
