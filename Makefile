@@ -31,7 +31,7 @@ fuzz:               ## make fuzz SECONDS=600
 golden:             ## make golden GOLDEN=DIR: the golden tests on another directory of the same layout
 	@tools/run-tests golden $(GOLDEN)
 
-interop:            ## every client against every other through one broker
+interop:            ## every client against every other through one broker, then the suites of other clients: an hour and a half
 	@tools/run-tests interop
 
 bench:              ## side by side with Apache Kafka; writes docs/performance.md
