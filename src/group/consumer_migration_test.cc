@@ -29,27 +29,16 @@ struct Classic {
 
 class MigrationTest : public ConsumerTest {
  protected:
-  Bytes subscription(const Classic& c) {
-    wire::ConsumerProtocolSubscription said{.topics = {"t"}};
-    for (const auto& [id, partition] : c.owned) {
-      if (said.owned_partitions.empty()) said.owned_partitions.push_back({.topic = "t", .partitions = {}});
-      said.owned_partitions[0].partitions.push_back(partition);
-    }
-    wire::Writer writer;
-    writer.number(std::int16_t{1});
-    encode(writer, 1, said);
-    return writer.to_bytes();
+  ByteView said_by(const Classic& c) {
+    Owned owned;
+    for (const auto& [id, partition] : c.owned) owned["t"].push_back(partition);
+    return subscription({"t"}, owned);
   }
   Ticket send_join(Classic& c) {
-    const Bytes metadata = subscription(c);
-    return ask(JoinGroupRequest{.group_id = "g",
-                                .session_timeout_ms = 10'000,
-                                .rebalance_timeout_ms = 20'000,
-                                .member_id = c.id,
-                                .group_instance_id = c.instance,
-                                .protocol_type = c.protocol_type,
-                                .protocols = {{.name = "range", .metadata = metadata}},
-                                .reason = {}});
+    JoinGroupRequest request = join_request(said_by(c), c.id, c.instance);
+    request.rebalance_timeout_ms = 20'000;
+    request.protocol_type = c.protocol_type;
+    return ask(request);
   }
   ErrorCode take_join(Classic& c, Ticket ticket) {
     const auto reply = answer<JoinGroupResponse>(ticket);
@@ -100,7 +89,7 @@ class MigrationTest : public ConsumerTest {
   Classic classic_group() {
     Classic c;
     EXPECT_EQ(static_cast<ErrorCode>(answer<JoinGroupResponse>(first_join(c)).error_code), ErrorCode::kNone);
-    const Bytes all = write_assignment({{topic("t"), {0, 1, 2, 3}}}, subscription(c), *image_);
+    const Bytes all = write_assignment({{topic("t"), {0, 1, 2, 3}}}, said_by(c), *image_);
     EXPECT_EQ(sync(c, all), ErrorCode::kNone);
     EXPECT_EQ(c.owned, all_of("t"));
     return c;
@@ -158,8 +147,7 @@ TEST_F(MigrationTest, UpAndDownAgain) {
   EXPECT_EQ(type(), "classic");
   EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
   EXPECT_EQ(take_join(c, send_join(c)), ErrorCode::kNone);
-  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, subscription(c), *image_)),
-            ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, said_by(c), *image_)), ErrorCode::kNone);
   EXPECT_EQ(c.owned, all_of("t"));
   restart();
   EXPECT_EQ(type(), "classic");
@@ -254,8 +242,7 @@ TEST_F(MigrationTest, AStaticMemberChangesItsProtocol) {
   const Ticket ticket = send_join(c);
   pass(3'100);
   EXPECT_EQ(take_join(c, ticket), ErrorCode::kNone);
-  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, subscription(c), *image_)),
-            ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, said_by(c), *image_)), ErrorCode::kNone);
   Member m("m");
   m.instance = "i";
   EXPECT_EQ(beat(m), ErrorCode::kNone) << m.message;
@@ -305,7 +292,7 @@ TEST_F(MigrationTest, WhatTheLeaderHasNotSharedOutIsSharedOut) {
   const Ticket ticket = send_join(c);
   pass(3'100);
   EXPECT_EQ(take_join(c, ticket), ErrorCode::kNone);
-  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1}}}, subscription(c), *image_)), ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1}}}, said_by(c), *image_)), ErrorCode::kNone);
   Member m("m");
   m.instance = "i";
   beat(m);

@@ -111,18 +111,9 @@ class MixedTest : public ConsumerTest {
     reset(client, error != ErrorCode::kUnknownMemberId);  // and what it owns is given back
   }
   void join(OldClient& client) {
-    const wire::ConsumerProtocolSubscription said{.topics = {"t"}};
-    wire::Writer writer;
-    writer.number(std::int16_t{1});
-    encode(writer, 1, said);
-    const Bytes metadata = writer.to_bytes();
-    client.joining = ask(JoinGroupRequest{.group_id = "g",
-                                          .session_timeout_ms = 10'000,
-                                          .rebalance_timeout_ms = 12'000,
-                                          .member_id = client.id,
-                                          .protocol_type = "consumer",
-                                          .protocols = {{.name = "range", .metadata = metadata}},
-                                          .reason = {}});
+    JoinGroupRequest request = join_request(subscription_, client.id);
+    request.rebalance_timeout_ms = 12'000;
+    client.joining = ask(request);
     if (answered(*client.joining)) joined(client);
   }
   void joined(OldClient& client) {
@@ -211,6 +202,7 @@ class MixedTest : public ConsumerTest {
   }
 
   simenv::Random dice_{0};
+  const ByteView subscription_ = subscription();
   std::vector<OldClient> old_;
   std::vector<NewClient> new_;
   int next_ = 0;

@@ -16,6 +16,7 @@
 #include "metadata/delta.h"
 #include "metadata/records.h"
 #include "simenv/clock.h"
+#include "wire/gen/consumer_protocol.h"
 #include "wire/gen/metadata_records.h"
 #include "wire/reader.h"
 
@@ -54,6 +55,32 @@ class GroupTest : public testing::Test {
             .image = *image_,
             .config = config_,
             .max_batch_bytes = 1 << 20};
+  }
+
+  // Bytes that live as long as the test: requests are views.
+  ByteView keep(Bytes bytes) { return kept_.emplace_back(std::move(bytes)); }
+  // What a consumer of a classic group says to its leader: the topics that it wants, and what it has of each.
+  using Owned = std::map<std::string, std::vector<std::int32_t>>;
+  ByteView subscription(const std::vector<std::string>& topics = {"t"}, const Owned& owned = {}) {
+    wire::ConsumerProtocolSubscription said{.topics = {topics.begin(), topics.end()}};
+    for (const auto& [topic, partitions] : owned)
+      said.owned_partitions.push_back({.topic = topic, .partitions = partitions});
+    wire::Writer writer;
+    writer.number(std::int16_t{1});
+    encode(writer, 1, said);
+    return keep(writer.to_bytes());
+  }
+  // A consumer that joins group g; its assignor is range, and `metadata` what it says.
+  static wire::JoinGroupRequest join_request(ByteView metadata, std::string_view member = "",
+                                             std::optional<std::string_view> instance = {}) {
+    return {.group_id = "g",
+            .session_timeout_ms = 10'000,
+            .rebalance_timeout_ms = 60'000,
+            .member_id = member,
+            .group_instance_id = instance,
+            .protocol_type = "consumer",
+            .protocols = {{.name = "range", .metadata = metadata}},
+            .reason = {}};
   }
 
   // Asks, and returns the ticket of the answer.
@@ -127,6 +154,7 @@ class GroupTest : public testing::Test {
   std::map<Ticket, Bytes> answers_;
   std::map<Ticket, std::int16_t> versions_;
   std::vector<std::string> notes_;
+  std::deque<Bytes> kept_;
   Ticket next_ticket_ = 1;
   std::int64_t metadata_offset_ = 0;
 };
