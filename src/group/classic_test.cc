@@ -129,7 +129,7 @@ TEST_F(ClassicTest, AMemberThatNeverSyncsIsRemoved) {
 
 TEST_F(ClassicTest, IdsThatNobodyUsesAreForgotten) {
   const std::string a = new_id();
-  for (int i = 0; i < 1000; ++i) new_id();
+  for (int i = 0; i < 100'000; ++i) new_id();
   const Ticket joined_a = ask(join(a));
   pass(10'100);
   EXPECT_TRUE(answered(joined_a)) << "ids that never came back keep nobody waiting";

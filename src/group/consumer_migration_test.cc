@@ -260,6 +260,37 @@ TEST_F(MigrationTest, AStaticMemberChangesItsProtocol) {
   EXPECT_EQ(heartbeat(again), ErrorCode::kNone);
 }
 
+// A client's assignor may have given out what is not there. Nobody has it when all have joined anew.
+TEST_F(MigrationTest, WhatIsNotThereIsTakenFromWhoWasGivenIt) {
+  Classic c;
+  first_join(c);
+  wire::ConsumerProtocolAssignment given;
+  given.assigned_partitions = {{.topic = "t", .partitions = {0, 1, 2, 3, 4, 99, 2'000'000'000, -1}},
+                               {.topic = "nowhere", .partitions = {0, 1}}};
+  wire::Writer writer;
+  writer.number(std::int16_t{1});
+  encode(writer, 1, given);
+  SyncGroupRequest request{.group_id = "g", .generation_id = c.generation, .member_id = c.id};
+  request.assignments.push_back({.member_id = c.id, .assignment = keep(writer.to_bytes())});
+  EXPECT_EQ(answer<SyncGroupResponse>(ask(request, 3)).error_code, 0);
+  for (std::int32_t i = 0; i < 4; ++i) c.owned.emplace(topic("t"), i);
+  Member m("m");
+  EXPECT_EQ(beat(m), ErrorCode::kNone) << m.message;
+  EXPECT_EQ(type(), "consumer");
+  restart();
+  go_round(c, m);
+  EXPECT_EQ(state(), "Stable");
+  std::set<TopicPartition> both = c.owned;
+  both.insert(m.owned.begin(), m.owned.end());
+  EXPECT_EQ(both, all_of("t"));
+  EXPECT_EQ(shared(c, m), 0u);
+  for (const auto& member : describe().members) {
+    for (const auto& one : member.assignment.topic_partitions) {
+      for (const std::int32_t partition : one.partitions) EXPECT_LT(partition, 4) << member.member_id;
+    }
+  }
+}
+
 TEST_F(MigrationTest, AnEmptyConsumerGroupMakesRoom) {
   Member m("m");
   beat(m);
