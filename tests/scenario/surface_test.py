@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 import kafka_wire as wire
 from scenario import BrokerTest
 
-DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS, GET_TELEMETRY, PUSH_TELEMETRY = 65, 66, 71, 72
+DESCRIBE_PRODUCERS, DESCRIBE_TRANSACTIONS, LIST_TRANSACTIONS, GET_TELEMETRY, PUSH_TELEMETRY = 61, 65, 66, 71, 72
 ONES = b"\x01" * 16
 SUBSCRIPTION = struct.pack(">I", 0xD4C75BDE)  # to nothing, of the client ONES
 
@@ -81,6 +81,47 @@ class Surface(BrokerTest):
         rest = "01" + "00" * 22 + "01" "00"
         found = self.reply(DESCRIBE_TRANSACTIONS, 0, many([text("tx"), text("")]))
         self.assertEqual(found, "00000000" "03" "0010" "037478" + rest + "002a" "01" + rest + "00")
+
+    def test_describe_producers(self):
+        """Who writes idempotently is told with what it wrote last; of transactions there are none."""
+        topic, client = self.topic(), self.client()
+        producer, epoch = client.init_producer_id()
+        ask = lambda name, *indexes: self.reply(DESCRIBE_PRODUCERS, 0, many([text(name) + many([struct.pack(">i", i) for i in indexes]) + b"\0"]))
+        head = "00000000" "02" + text(topic).hex()
+        nobody = "00000000" "0000" "00" "01" "00"
+        self.assertEqual(ask(topic, 0), head + "02" + nobody + "00" "00")
+        client.produce(topic, [b"anybody"])
+        self.assertEqual(ask(topic, 0), head + "02" + nobody + "00" "00", "who is not idempotent is nobody")
+        for sequence in (0, 2):
+            wrote = client.produce(topic, [b"a", b"b"], producer_id=producer, epoch=epoch, sequence=sequence, timestamp=1_700_000_000_000 + sequence)
+            self.assertEqual(wrote.error, wire.NONE)
+        known = struct.pack(">qiiqiq", producer, epoch, 3, 1_700_000_000_002, -1, -1).hex() + "00"
+        self.assertEqual(ask(topic, 0), head + "02" + "00000000" "0000" "00" "02" + known + "00" + "00" "00")
+        missing = "00000007" "0003" "00" "01" "00"
+        self.assertEqual(ask(topic, 7), head + "02" + missing + "00" "00")
+        self.assertEqual(ask("nowhere", 7), "00000000" "02" + text("nowhere").hex() + "02" + missing + "00" "00")
+
+
+class Idle(BrokerTest):
+    def test_a_fetch_of_nothing_has_empty_records(self):
+        """Clients take null for an error: every version says that there are none with a size of 0."""
+        topic, client = self.topic(), self.client()
+        for offset in (0, 1):
+            for version in (4, 6, 11):
+                with self.subTest(version=version, offset=offset):
+                    part = struct.pack(">i", 0) + (struct.pack(">i", -1) if version >= 9 else b"") + struct.pack(">q", offset)
+                    part += (struct.pack(">q", -1) if version >= 5 else b"") + struct.pack(">i", 1 << 20)
+                    body = struct.pack(">iiiib", -1, 0, 1, 1 << 20, 0) + (struct.pack(">ii", 0, -1) if version >= 7 else b"")
+                    body += wire.array([wire.string(topic) + wire.array([part])])
+                    body += wire.array([]) + wire.string("") if version >= 11 else b""
+                    reply = client.call(wire.FETCH, version, body)
+                    self.assertEqual(reply.data[-4:], struct.pack(">i", 0))
+            with self.subTest(version=12, offset=offset):
+                part = struct.pack(">iiqiqi", 0, -1, offset, -1, -1, 1 << 20) + b"\0"
+                body = struct.pack(">iiiibii", -1, 0, 1, 1 << 20, 0, 0, -1) + many([text(topic) + many([part]) + b"\0"]) + many([]) + text("")
+                client.send(wire.FETCH, 12, b"\0" + body + b"\0")
+                self.assertEqual(client.receive()[-4:], b"\x01\0\0\0", "no bytes, and nothing behind them")
+            client.produce(topic, [b"one"])
 
 
 if __name__ == "__main__":
