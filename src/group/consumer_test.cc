@@ -58,25 +58,6 @@ TEST_F(ConsumerTest, TargetsAreMadeOnceASecond) {
   EXPECT_EQ(b.epoch, 3);
 }
 
-TEST_F(ConsumerTest, AGroupMayHaveItsOwnPaceOfTargets) {
-  set_group_config("g", "consumer.assignment.interval.ms", "5000");
-  Member a("a"), b("b");
-  beat(a);
-  pass(1'000);
-  beat(b);
-  EXPECT_EQ(state(), "Assigning") << "the broker's would be 1,000";
-  pass(3'900);
-  beat(b);
-  EXPECT_EQ(state(), "Assigning");
-  pass(100);
-  beat(b);
-  EXPECT_EQ(state(), "Reconciling");
-  Member c("c");
-  set_group_config("g", "consumer.assignment.interval.ms", "0");
-  beat(c);
-  EXPECT_EQ(c.epoch, 4) << "0: at once";
-}
-
 TEST_F(ConsumerTest, LeavingFreesAtOnce) {
   Member a("a"), b("b");
   join_both(a, b);
@@ -350,22 +331,6 @@ TEST_F(ConsumerTest, RegularExpressions) {
   beat(a);
   EXPECT_EQ(a.owned, all_of("head"));
   EXPECT_EQ(leave(a), ErrorCode::kNone);
-}
-
-// Below its least value, 10 s, so that it is told from the pause that new topics have to wait for.
-TEST_F(ConsumerTest, RegularExpressionsAreResolvedAgainAfterTheirInterval) {
-  Member a("a");
-  a.topics.clear();
-  a.regex = "t.*";
-  beat(a);
-  beat(a);
-  add_topic("top", 1);
-  pass(3'000);
-  beat(a);
-  EXPECT_EQ(a.owned.size(), 4u) << "by default it is 10 minutes";
-  config_.group_consumer_regex_refresh_interval_ms = 3'000;
-  beat(a);
-  EXPECT_EQ(a.owned.size(), 5u);
 }
 
 TEST_F(ConsumerTest, RegularExpressionsThatAreNone) {

@@ -99,7 +99,12 @@ class Surface(BrokerTest):
         self.assertEqual(ask(topic, 0), head + "02" + "00000000" "0000" "00" "02" + known + "00" + "00" "00")
         missing = "00000007" "0003" "00" "01" "00"
         self.assertEqual(ask(topic, 7), head + "02" + missing + "00" "00")
-        self.assertEqual(ask("nowhere", 7), "00000000" "02" + text("nowhere").hex() + "02" + missing + "00" "00")
+        # What stands for the error alone has words of its own here.
+        for name, error, why in (("nowhere", 3, "No such topic or partition here."),
+                                 ("..", 17, "Topic name is invalid: '..' is not allowed"),
+                                 ("", 17, "Topic name is invalid: the empty string is not allowed")):
+            told = struct.pack(">ih", 7, error) + text(why) + many([]) + b"\0"
+            self.assertEqual(ask(name, 7), "00000000" "02" + text(name).hex() + "02" + told.hex() + "00" "00")
 
 
 class Idle(BrokerTest):

@@ -2,6 +2,7 @@
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
 #include "broker/services.h"
+#include "controller/topic_name.h"
 #include "wire/gen/describe_producers.h"
 
 namespace moldau::broker::api {
@@ -39,16 +40,21 @@ void describe_producers(const CallPtr& call) {
   wire::DescribeProducersResponse response;
   for (const auto& topic : request.topics) {
     const auto local = call->services().replicas.find(topic.name);
+    const bool unknown = call->services().images.get()->find_topic(topic.name) == nullptr;
+    const auto invalid = controller::invalid_topic_name(topic.name);
     auto& out_topic = response.topics.emplace_back();
     out_topic.name = topic.name;
     for (const std::int32_t index : topic.partition_indexes) {
       auto& out = out_topic.partitions.emplace_back();
       out.partition_index = index;
       const auto partition = local ? local->at(index) : nullptr;
-      if (!is_valid_topic_name(topic.name)) {
+      if (invalid) {
         out.error_code = code(ErrorCode::kInvalidTopicException);
+        out.error_message = call->keep(*invalid);
       } else if (partition == nullptr) {
         out.error_code = code(call->services().absent(topic.name, index));
+        // As Kafka tells them apart: of a topic that is there it says no more than the error.
+        if (unknown) out.error_message = wire::message(ErrorCode::kUnknownTopicOrPartition);
       } else {
         fill(out, *call, partition);
       }
