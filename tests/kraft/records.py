@@ -35,8 +35,8 @@ class Moldau:
                 raise SystemExit(f"FAILED: Moldau ended with {self.process.returncode}")
 
 
-def kcat(port, *words, content=None):
-    done = subprocess.run(["kcat", "-b", f"127.0.0.1:{port}", "-t", TOPIC, *words], input=content, capture_output=True, timeout=120)
+def kcat(port, *words, content=None, topic=TOPIC):
+    done = subprocess.run(["kcat", "-b", f"127.0.0.1:{port}", "-t", topic, *words], input=content, capture_output=True, timeout=120)
     if done.returncode != 0:
         raise SystemExit(f"FAILED: kcat {' '.join(words)}\n{done.stderr.decode(errors='replace')}")
     return done.stdout

@@ -3,7 +3,8 @@
 
 Writes a directory with Moldau's libraries (build/DIR's metadata_dir), starts Kafka on it, asks it for everything, lets it change
 something, stops it, reads it with Moldau, and so on; the other way round with directories that Kafka formats. Then both serve
-one directory in turns, and kcat compares every record (records.py). Needs kcat, a JDK and Kafka's jars in build/interop/kafka/4.3.1 (tests/interop/setup fetches them)."""
+one directory in turns: kcat compares every record (records.py), and members of groups that joined at the one go on at the other
+(groups.py). Needs kcat, a JDK and Kafka's jars in build/interop/kafka/4.3.1 (tests/interop/setup fetches them)."""
 import argparse
 import pathlib
 import shutil
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 
+import groups
 import records
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -64,6 +66,12 @@ class Kafka:
 
     def __exit__(self, *_):
         self.stop()
+
+    def run_tool(self, *words):
+        done = subprocess.run(self.java("-XX:TieredStopAtLevel=1", *words), capture_output=True, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"FAILED: {' '.join(words)}\n{done.stdout}{done.stderr}")
+        return done.stdout
 
     def ask(self, *words):
         done = subprocess.run(self.java(str(ROOT / "tests/kraft/Ask.java"), self.bootstrap, *words), capture_output=True, text=True)
@@ -155,6 +163,12 @@ class Run:
             directory.mkdir()
             records.take_turns(self, Kafka(self.args, directory, "voters"), self.args.server, killed)
 
+    def groups_both_ways(self, work):
+        for first, killed in (("Moldau", True), ("Kafka", False)):
+            directory = work / f"groups-{first}"
+            directory.mkdir()
+            groups.take_turns(self, Kafka(self.args, directory, "voters"), self.args.server, first, killed)
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +190,7 @@ def main():
         run.kafka_to_ours(work, "bootstrap", "--standalone")
         run.only_formatted(work)
         run.records_both_ways(work)
+        run.groups_both_ways(work)
     print("all well" if run.failures == 0 else f"{run.failures} checks FAILED")
     return min(run.failures, 1)
 
