@@ -1,10 +1,12 @@
 // Consumer groups on a whole node with two loops: members and committers on threads of their own that meet in
 // one coordinator. What the thread sanitizer should see.
 #include <atomic>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "broker/group_partition.h"
 #include "server/node_fixture.h"
 #include "wire/gen/find_coordinator.h"
 #include "wire/gen/heartbeat.h"
@@ -145,6 +147,48 @@ TEST_F(NodeGroupsTest, MembersOnTwoLoopsShareAGroupAndLeaveIt) {
   for (auto& thread : threads) thread.join();
   EXPECT_EQ(stable, kMembers);
   EXPECT_EQ(left, kMembers);
+  EXPECT_TRUE(node->stop());
+}
+
+// Twenty groups of eight coordinators, asked for in one request: each is answered for, where it was asked
+// for.
+TEST_F(NodeGroupsTest, AFetchOfManyGroupsAsksAllTheirCoordinators) {
+  constexpr int kGroups = 20, kPartitions = 8;
+  auto node = start("offsets.topic.num.partitions=" + std::to_string(kPartitions) + "\n");
+  make_topic();
+  Client client(port);
+  wire::FindCoordinatorResponse found;
+  ASSERT_TRUE(client.ask(3, wire::FindCoordinatorRequest{.key = "g"}, found));
+  std::vector<std::string> names;
+  std::set<std::int32_t> coordinators;
+  for (int i = 0; i < kGroups; ++i) {
+    names.push_back("group" + std::to_string(i));
+    coordinators.insert(broker::group_partition(names.back(), kPartitions));
+    EXPECT_EQ(commit(client, names.back(), 100 + i), 0);
+  }
+  EXPECT_EQ(coordinators.size(), kPartitions);
+  names.insert(names.begin() + 7, "nobody");
+  names.push_back(names.front());
+  wire::OffsetFetchRequest request;
+  for (const std::string& name : names) {
+    auto& group = request.groups.emplace_back();
+    group.group_id = name;
+    group.topics = std::nullopt;
+    if (name != "group3") group.topics = {{.name = "shared", .topic_id = {}, .partition_indexes = {0, 5}}};
+  }
+  wire::OffsetFetchResponse response;
+  ASSERT_TRUE(client.ask(8, request, response));
+  ASSERT_EQ(response.groups.size(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto& group = response.groups[i];
+    EXPECT_EQ(group.group_id, names[i]);
+    EXPECT_EQ(group.error_code, 0);
+    ASSERT_EQ(group.topics.size(), 1u) << names[i];
+    const auto& partitions = group.topics[0].partitions;
+    EXPECT_EQ(partitions.size(), names[i] == "group3" ? 1u : 2u) << "all that there is: one partition";
+    EXPECT_EQ(partitions.at(0).committed_offset,
+              names[i] == "nobody" ? -1 : 100 + std::stoi(names[i].substr(5)));
+  }
   EXPECT_TRUE(node->stop());
 }
 
