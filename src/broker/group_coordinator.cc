@@ -116,16 +116,23 @@ void GroupCoordinator::resign() {
 }
 
 void GroupCoordinator::topics_deleted(std::vector<std::string> topics) {
-  shared_->with([&](GroupDriver& inside) {
-    bool more = inside.machine_ != nullptr;
-    while (more && inside.machine_) {
-      inside.decide([&](const group::Context& context) {
-        group::Decision decision = inside.machine_->topics_deleted(context, topics);
-        more = !decision.records.empty();
-        return decision;
-      });
-    }
-  });
+  shared_->with([&](GroupDriver& inside) { inside.forget(std::move(topics)); });
+}
+
+// While the groups are loaded the names wait: nothing can be committed to topics of that name meanwhile.
+void GroupDriver::forget(std::vector<std::string> topics) {
+  if (!machine_) {
+    if (unavailable_ != ErrorCode::kNotCoordinator) deleted_.insert(topics.begin(), topics.end());
+    return;
+  }
+  bool more = true;
+  while (more && machine_) {
+    decide([&](const group::Context& context) {
+      group::Decision decision = machine_->topics_deleted(context, topics);
+      more = !decision.records.empty();
+      return decision;
+    });
+  }
 }
 
 group::Context GroupDriver::context(const metadata::Image& image, const config::BrokerConfig& config) {
@@ -201,7 +208,10 @@ void GroupDriver::send(std::vector<group::Answer>& answers) {
     CHECK(found != waiting_.end(), "an answer to a request that is not there");
     const Waiting waiting = std::move(found->second);
     waiting_.erase(found);
-    waiting.asker->answered(waiting.part, std::move(answer.body), answer.error);
+    if (answer.unsayable)
+      waiting.asker->failed(waiting.part, ErrorCode::kUnknownServerError);
+    else
+      waiting.asker->answered(waiting.part, std::move(answer.body), answer.error);
   }
 }
 
@@ -237,6 +247,8 @@ void GroupDriver::install(std::unique_ptr<group::Machine> machine) {
   if (unavailable_ == ErrorCode::kNotCoordinator) return;  // resigned meanwhile
   machine_ = std::move(machine);
   decide([&](const group::Context& context) { return machine_->loaded(context); });
+  const auto deleted = std::exchange(deleted_, {});
+  if (!deleted.empty()) forget({deleted.begin(), deleted.end()});
 }
 
 void GroupDriver::load_failed(const Error& error) {
@@ -251,6 +263,7 @@ void GroupDriver::load_failed(const Error& error) {
 void GroupDriver::resign() {
   unavailable_ = ErrorCode::kNotCoordinator;
   reload_at_.reset();
+  deleted_.clear();
   refuse_all(ErrorCode::kNotCoordinator);
 }
 

@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -88,6 +89,7 @@ class GroupDriver {
   void refuse_all(wire::ErrorCode error);
   void install(std::unique_ptr<group::Machine> machine);
   void load_failed(const Error& error);
+  void forget(std::vector<std::string> topics);
   void resign();
   void tick();
   void arm();
@@ -101,6 +103,7 @@ class GroupDriver {
   std::deque<std::shared_ptr<Write>> writes_;  // handed to the partition and not acknowledged yet, in order
   std::uint64_t lives_ = 0;                    // of the machine: a write of an earlier one counts no more
   std::optional<env::Instant> reload_at_;
+  std::set<std::string, std::less<>> deleted_;  // topics that went while the groups were loaded
   record::Compressor compressor_;
 };
 

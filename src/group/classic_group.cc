@@ -265,10 +265,16 @@ Record ClassicGroup::to_record() const {
   return make_record(wire::GroupMetadataKey{.group = name()}, value, kValueVersion);
 }
 
-std::unique_ptr<ClassicGroup> ClassicGroup::from_record(Timers& timers, std::string_view name,
-                                                        const wire::GroupMetadataValue& value) {
+Result<std::unique_ptr<ClassicGroup>> ClassicGroup::from_record(Timers& timers, std::string_view name,
+                                                                const wire::GroupMetadataValue& value) {
+  if (!value.members.empty() && !value.protocol)
+    return fail(ErrorKind::kCorrupt,
+                "GroupMetadataValue: members: expected a protocol of theirs, found null");
   auto group = std::make_unique<ClassicGroup>(timers, std::string(name), value.current_state_timestamp);
   for (const auto& stored : value.members) {
+    if (group->has_member(stored.member_id))
+      return fail(ErrorKind::kCorrupt, "GroupMetadataValue: members: expected each once, found " +
+                                           std::string(stored.member_id) + " twice");
     auto member = std::make_unique<ClassicMember>(timers, name, stored.member_id);
     if (stored.group_instance_id) member->instance_id = *stored.group_instance_id;
     member->client_id = stored.client_id;

@@ -130,8 +130,8 @@ class ClassicGroup final : public Group {
   // --- the log ---------------------------------------------------------------------------------------------
   Record to_record() const;
   // As the log tells it.
-  static std::unique_ptr<ClassicGroup> from_record(Timers& timers, std::string_view name,
-                                                   const wire::GroupMetadataValue& value);
+  static Result<std::unique_ptr<ClassicGroup>> from_record(Timers& timers, std::string_view name,
+                                                           const wire::GroupMetadataValue& value);
 
   Deadline join_deadline, sync_deadline;
   // While a group that was empty waits for its first members: how long it may go on doing so.

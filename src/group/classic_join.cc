@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "group/classic_protocol.h"
+#include "wire/reader.h"
 
 namespace moldau::group {
 namespace {
@@ -28,9 +29,13 @@ std::string hyphenated(const Uuid& uuid) {
   return text;
 }
 
+// A name of its own that says whose it is: of a name that is nearly as long as a string may be, the front.
 std::string new_member_id(const Context& context, const Caller& caller, const JoinGroupRequest& request) {
-  return std::string(request.group_instance_id.value_or(caller.client_id)) + "-" +
-         hyphenated(context.random.uuid());
+  const std::string unique = "-" + hyphenated(context.random.uuid());
+  std::string_view whose = request.group_instance_id.value_or(caller.client_id);
+  const std::size_t most = wire::kMaxStringBytes - unique.size();
+  if (whose.size() > most) whose = whose.substr(0, most);
+  return std::string(whose) + unique;
 }
 
 // A group that is as large as it may be takes back only who is in it already.
@@ -114,8 +119,6 @@ void ClassicProtocol::join_new(Step step, const Caller& caller, const JoinGroupR
 // Whoever comes back with the id joins; who does not, has cost a name (KIP-394).
 void ClassicProtocol::give_id(Step step, const Caller& caller, const JoinGroupRequest& request,
                               ClassicGroup& group, const std::string& id) {
-  if (group.pending().size() >= static_cast<std::size_t>(step.context.config.group_max_size))
-    return refuse_join(step, caller.reply_to, ErrorCode::kGroupMaxSizeReached, "");
   auto& deadline = group.pending()[id];
   deadline = std::make_unique<Deadline>(timers_, Due{Due::Kind::kSession, group.name(), id});
   deadline->set(step.in_ms(request.session_timeout_ms));
@@ -151,7 +154,7 @@ void ClassicProtocol::join_again(Step step, const Caller& caller, const JoinGrou
       break;
   }
   update_member(step, caller, request, group, member);
-  rebalance_or_complete(step, group, "member " + member.id + " joins again");
+  rebalance_or_complete(step, group, "member " + member.id + " joins again" + because(request.reason));
 }
 
 void ClassicProtocol::add_member(Step step, const Caller& caller, const JoinGroupRequest& request,
@@ -170,7 +173,7 @@ void ClassicProtocol::add_member(Step step, const Caller& caller, const JoinGrou
   group.set_joining(member, caller.reply_to);
   member.session.set(step.in_ms(kNewMemberTimeoutMs));
   step.decision.notes.push_back("member " + member.id + " joins " + describe(group) +
-                                (request.reason ? ": " + std::string(*request.reason) : ""));
+                                because(request.reason));
   rebalance_or_complete(step, group, "member " + member.id + " joins");
 }
 

@@ -75,8 +75,8 @@ class ClassicProtocol {
   void give_assignments(Step step, const wire::SyncGroupRequest& request, ClassicGroup& group);
   void refuse_assignments(Step step, ClassicGroup& group);
   void tell_assignment(Step step, ClassicGroup& group, ClassicMember& member);
-  ErrorCode leave_one(Step step, ClassicGroup* found, std::string_view member_id,
-                      std::optional<std::string_view> instance_id, bool& left);
+  ErrorCode leave_one(Step step, ClassicGroup* found, const wire::LeaveGroupRequest::MemberIdentity& who,
+                      bool& left);
 
   Groups& groups_;
   Timers& timers_;
@@ -86,5 +86,7 @@ class ClassicProtocol {
 void refuse_join(Step step, const ReplyTo& reply_to, ErrorCode error, std::string_view member_id);
 void refuse_sync(Step step, const ReplyTo& reply_to, ErrorCode error);
 std::string describe(const ClassicGroup& group);
+// ": REASON" as a member gave it (KIP-800), cut to Kafka's length; "" without one.
+std::string because(std::optional<std::string_view> reason);
 
 }  // namespace moldau::group

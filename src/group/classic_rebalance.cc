@@ -7,6 +7,12 @@ namespace moldau::group {
 
 using State = ClassicGroup::State;
 
+constexpr std::size_t kReasonBytes = 255;  // JoinGroupRequest.maybeTruncateReason
+
+std::string because(std::optional<std::string_view> reason) {
+  return reason && !reason->empty() ? ": " + std::string(reason->substr(0, kReasonBytes)) : "";
+}
+
 std::string describe(const ClassicGroup& group) {
   return "group " + group.name() + " in state " + std::string(group.state_name()) + " with generation " +
          std::to_string(group.generation());
@@ -20,11 +26,12 @@ void ClassicProtocol::rebalance_or_complete(Step step, ClassicGroup& group, std:
 // A group that was empty waits a while for others that start at the same time
 // (group.initial.rebalance.delay.ms).
 void ClassicProtocol::prepare_rebalance(Step step, ClassicGroup& group, std::string_view why) {
-  if (group.is(State::kCompletingRebalance)) {
-    for (const auto& [id, member] : group.members()) {
-      if (member->syncing) refuse_sync(step, *member->syncing, ErrorCode::kRebalanceInProgress);
-      member->syncing.reset();
-    }
+  // Who has waited for its share may have outlived its session: from now on it has to be heard of again.
+  for (const auto& [id, member] : group.members()) {
+    if (!member->syncing) continue;
+    refuse_sync(step, *member->syncing, ErrorCode::kRebalanceInProgress);
+    member->syncing.reset();
+    keep_alive(step, *member);
   }
   // What they were given last they may have until they are given anew: who takes the group over counts on it.
   group.sync_deadline.clear();
@@ -79,10 +86,10 @@ void ClassicProtocol::complete_join(Step step, ClassicGroup& group) {
   for (const auto& [id, member] : group.members()) {
     group.unsynced().insert(id);
     member->is_new = false;
+    keep_alive(step, *member);
     if (!member->joining) continue;
     tell_generation(step, group, *member, *member->joining);
     group.set_joining(*member, std::nullopt);
-    keep_alive(step, *member);
   }
   group.sync_deadline.set(step.in_ms(group.rebalance_timeout_ms()));
 }

@@ -84,7 +84,10 @@ void ClassicProtocol::give_assignments(Step step, const SyncGroupRequest& reques
 // What is written must be read again after a restart: a group that cannot be kept is told so at once.
 void ClassicProtocol::refuse_assignments(Step step, ClassicGroup& group) {
   for (const auto& [id, member] : group.members()) {
-    if (member->syncing) refuse_sync(step, *member->syncing, ErrorCode::kUnknownServerError);
+    if (member->syncing) {
+      refuse_sync(step, *member->syncing, ErrorCode::kUnknownServerError);
+      keep_alive(step, *member);
+    }
     member->syncing.reset();
     member->assignment.clear();
   }
@@ -128,10 +131,10 @@ void ClassicProtocol::leave(Step step, const Caller& caller, const LeaveGroupReq
   if (request.group_id.empty()) {
     response.error_code = code(ErrorCode::kInvalidGroupId);
   } else if (one) {
-    response.error_code = code(leave_one(step, group, request.member_id, std::nullopt, left));
+    response.error_code = code(leave_one(step, group, {.member_id = request.member_id}, left));
   } else {
     for (const auto& member : request.members) {
-      const ErrorCode error = leave_one(step, group, member.member_id, member.group_instance_id, left);
+      const ErrorCode error = leave_one(step, group, member, left);
       response.members.push_back({.member_id = member.member_id,
                                   .group_instance_id = member.group_instance_id,
                                   .error_code = code(error)});
@@ -142,11 +145,12 @@ void ClassicProtocol::leave(Step step, const Caller& caller, const LeaveGroupReq
 }
 
 // An administrator names a static member without its id; a member names itself.
-ErrorCode ClassicProtocol::leave_one(Step step, ClassicGroup* found, std::string_view member_id,
-                                     std::optional<std::string_view> instance_id, bool& left) {
+ErrorCode ClassicProtocol::leave_one(Step step, ClassicGroup* found,
+                                     const LeaveGroupRequest::MemberIdentity& who, bool& left) {
   if (found == nullptr) return ErrorCode::kUnknownMemberId;
   ClassicGroup& group = *found;
-  std::string id(member_id);
+  const auto& instance_id = who.group_instance_id;
+  std::string id(who.member_id);
   if (id.empty() && instance_id) {
     const auto current = group.static_member(*instance_id);
     if (!current) return ErrorCode::kUnknownMemberId;
@@ -159,7 +163,7 @@ ErrorCode ClassicProtocol::leave_one(Step step, ClassicGroup* found, std::string
   }
   const ErrorCode unknown = group.check_member(id, instance_id);
   if (unknown != ErrorCode::kNone) return unknown;
-  step.decision.notes.push_back("member " + id + " leaves " + describe(group));
+  step.decision.notes.push_back("member " + id + " leaves " + describe(group) + because(who.reason));
   remove_member(step, group, id);
   left = true;
   return ErrorCode::kNone;

@@ -238,7 +238,7 @@ std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, 
          .subscription = said,
          .assignment = assignments.emplace_back(write_assignment(held, said, context.image))});
   }
-  auto made = ClassicGroup::from_record(timers, group.name(), value);
+  auto made = *ClassicGroup::from_record(timers, group.name(), value);
   for (const ConsumerMember* member : members) {
     made->set_protocols(*made->find(member->id), member->classic->protocols);
   }

@@ -296,6 +296,14 @@ TEST_F(MigrationTest, AnEmptyConsumerGroupMakesRoom) {
   beat(m);
   leave(m);
   EXPECT_EQ(type(), "consumer");
+  const auto again = answer<JoinGroupResponse>(ask(wire::JoinGroupRequest{.group_id = "g",
+                                                                          .session_timeout_ms = 10'000,
+                                                                          .member_id = "m",
+                                                                          .protocol_type = "consumer",
+                                                                          .protocols = {{}},
+                                                                          .reason = {}}));
+  EXPECT_EQ(again.error_code, code(ErrorCode::kUnknownMemberId))
+      << "clients give up at 23, and come anew at 25";
   classic_group();
   EXPECT_EQ(type(), "classic");
   restart();

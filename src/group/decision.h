@@ -68,7 +68,8 @@ struct Record {
 struct Answer {
   Ticket ticket = 0;
   Bytes body;
-  bool error = false;  // it says one, for ErrorsPerSec
+  bool error = false;      // it says one, for ErrorsPerSec
+  bool unsayable = false;  // there is no body: its bytes cannot be made
 };
 
 // What one request, or one deadline, leads to. The records are written together, or not at all; the answers
@@ -86,6 +87,8 @@ struct Decision {
     wire::Writer writer;
     writer.reserve(encoded_size(to.version, response));
     encode(writer, to.version, response);
+    if (!writer.ok())
+      return answers.push_back({.ticket = to.ticket, .body = {}, .error = true, .unsayable = true});
     answers.push_back({to.ticket, writer.to_bytes(), error});
   }
 };

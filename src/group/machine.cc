@@ -86,8 +86,9 @@ Decision Machine::handle(const Context& context, const Caller& caller,
   return offset_requests_->fetch(context, caller, request);
 }
 
-Decision Machine::handle(const Context&, const Caller& caller, const wire::OffsetDeleteRequest& request) {
-  return offset_requests_->remove(caller, request);
+Decision Machine::handle(const Context& context, const Caller& caller,
+                         const wire::OffsetDeleteRequest& request) {
+  return offset_requests_->remove(context, caller, request);
 }
 
 Decision Machine::handle(const Context& context, const Caller& caller,
@@ -151,8 +152,9 @@ Status Machine::apply_classic(const RecordView& record, wire::Reader& reader) {
     return {};
   }
   TRY_ASSIGN(value, read_value<wire::GroupMetadataValue>(*record.value));
-  if (loading_ || groups_.find_as<ClassicGroup>(key.group) == nullptr)
-    groups_.put(ClassicGroup::from_record(timers_, key.group, value));
+  if (!loading_ && groups_.find_as<ClassicGroup>(key.group) != nullptr) return {};
+  TRY_ASSIGN(group, ClassicGroup::from_record(timers_, key.group, value));
+  groups_.put(std::move(group));
   return {};
 }
 
@@ -161,6 +163,11 @@ void Machine::apply_end(ProducerId producer, bool committed) { offsets_->apply_e
 Decision Machine::loaded(const Context& context) {
   loading_ = false;
   Decision decision;
+  // Commits that outlived their group, which was on its way from one protocol to the other: somebody must be
+  // able to list them and delete them, and they age.
+  for (const auto& [name, committed] : offsets_->all())
+    if (!committed.empty() && groups_.find(name) == nullptr)
+      groups_.put(std::make_unique<ClassicGroup>(timers_, name, context.now.wall_ms));
   for (const auto& [name, group] : groups_.all()) {
     if (auto* classic = groups_.find_as<ClassicGroup>(name)) classic_->loaded({context, decision}, *classic);
     if (auto* consumer = groups_.find_as<ConsumerGroup>(name))

@@ -1,5 +1,8 @@
 // OffsetCommit, versions 0 to 10. Version 0, which old brokers kept in ZooKeeper, has no member and no
 // generation: it is taken as it comes, as ZooKeeper took it.
+#include <limits>
+
+#include "base/utf16.h"
 #include "group/offset_requests.h"
 
 namespace moldau::group {
@@ -24,9 +27,15 @@ ErrorCode check_partition(const Context& context, const metadata::Topic* topic, 
   if (topic->find(PartitionIndex{partition.partition_index}) == nullptr)
     return ErrorCode::kUnknownTopicOrPartition;
   const std::string_view metadata = partition.committed_metadata.value_or("");
-  if (metadata.size() > static_cast<std::size_t>(context.config.offset_metadata_max_bytes))
-    return ErrorCode::kOffsetMetadataTooLarge;
+  // Kafka counts the units of Java's strings.
+  const auto most = static_cast<std::size_t>(context.config.offset_metadata_max_bytes);
+  if (metadata.size() > most && to_utf16(metadata).size() > most) return ErrorCode::kOffsetMetadataTooLarge;
   return ErrorCode::kNone;
+}
+
+std::int64_t later(std::int64_t now_ms, std::int64_t by_ms) {
+  return by_ms > std::numeric_limits<std::int64_t>::max() - now_ms ? std::numeric_limits<std::int64_t>::max()
+                                                                   : now_ms + by_ms;
 }
 
 Committed committed(const Context& context, const OffsetCommitRequest& request, std::int16_t version,
@@ -37,7 +46,7 @@ Committed committed(const Context& context, const OffsetCommitRequest& request, 
           .leader_epoch = partition.committed_leader_epoch,
           .metadata = std::string(partition.committed_metadata.value_or("")),
           .commit_ms = partition.commit_timestamp == -1 ? now_ms : partition.commit_timestamp,
-          .expire_ms = request.retention_time_ms == -1 ? -1 : now_ms + request.retention_time_ms,
+          .expire_ms = request.retention_time_ms == -1 ? -1 : later(now_ms, request.retention_time_ms),
           .topic_id = version >= kFirstWithTopicIds ? topic.id : Uuid{}};
 }
 

@@ -14,29 +14,52 @@ constexpr std::int64_t kMinuteMs = 60'000;
 bool expired(const Committed& committed, const Ageing& ageing, const Context& context) {
   const std::int64_t now_ms = context.now.wall_ms;
   if (committed.expire_ms >= 0) return now_ms >= committed.expire_ms;
-  return now_ms - ageing.since_ms.value_or(committed.commit_ms) >=
-         context.config.offsets_retention_minutes * kMinuteMs;
+  // A client of version 1 may have said any time.
+  return ageing.since_ms.value_or(committed.commit_ms) <=
+         now_ms - context.config.offsets_retention_minutes * kMinuteMs;
+}
+
+bool is_partition(const Context& context, std::string_view topic, std::int32_t partition) {
+  const metadata::Topic* found = context.image.find_topic(topic);
+  return found != nullptr && found->find(PartitionIndex{partition}) != nullptr;
 }
 
 }  // namespace
 
-Decision OffsetRequests::remove(const Caller& caller, const OffsetDeleteRequest& request) {
+// Partitions that nobody knows are told so, whatever the group; for those alone it is not looked for.
+ErrorCode OffsetRequests::check_remove(const Context& context, const OffsetDeleteRequest& request) const {
+  const auto known = [&](const auto& topic) {
+    return std::ranges::any_of(topic.partitions, [&](const auto& partition) {
+      return is_partition(context, topic.name, partition.partition_index);
+    });
+  };
+  if (std::ranges::none_of(request.topics, known)) return ErrorCode::kNone;
+  if (request.group_id.empty()) return ErrorCode::kInvalidGroupId;
+  const Group* group = groups_.find(request.group_id);
+  return group == nullptr ? ErrorCode::kGroupIdNotFound : group->check_offset_delete();
+}
+
+Decision OffsetRequests::remove(const Context& context, const Caller& caller,
+                                const OffsetDeleteRequest& request) {
   Decision decision{.divisible = true};
   OffsetDeleteResponse response;
   const Group* group = groups_.find(request.group_id);
-  const ErrorCode refusal = group == nullptr ? ErrorCode::kGroupIdNotFound : group->check_offset_delete();
+  const ErrorCode refusal = check_remove(context, request);
   response.error_code = code(refusal);
   if (refusal == ErrorCode::kNone) {
     for (const auto& topic : request.topics) {
       auto& out = response.topics.emplace_back();
       out.name = topic.name;
-      const bool subscribed = group->subscribed_to(topic.name);
+      const bool subscribed = group != nullptr && group->subscribed_to(topic.name);
       for (const auto& partition : topic.partitions) {
-        const ErrorCode verdict = subscribed ? ErrorCode::kGroupSubscribedToTopic : ErrorCode::kNone;
+        const ErrorCode verdict = !is_partition(context, topic.name, partition.partition_index)
+                                      ? ErrorCode::kUnknownTopicOrPartition
+                                  : subscribed ? ErrorCode::kGroupSubscribedToTopic
+                                               : ErrorCode::kNone;
         out.partitions.push_back({.partition_index = partition.partition_index, .error_code = code(verdict)});
         const bool there = offsets_.find(request.group_id, topic.name, partition.partition_index) ||
                            offsets_.pending(request.group_id, topic.name, partition.partition_index);
-        if (!subscribed && there)
+        if (verdict == ErrorCode::kNone && there)
           decision.records.push_back(
               commit_tombstone(request.group_id, topic.name, partition.partition_index));
       }

@@ -21,7 +21,7 @@ class OffsetRequests {
 
   Decision commit(const Context& context, const Caller& caller, const wire::OffsetCommitRequest& request);
   Decision fetch(const Context& context, const Caller& caller, const wire::OffsetFetchRequest& request);
-  Decision remove(const Caller& caller, const wire::OffsetDeleteRequest& request);
+  Decision remove(const Context& context, const Caller& caller, const wire::OffsetDeleteRequest& request);
 
   // May `committer` commit to this group, as it is now? A group that does not exist is made by the commit of
   // whoever is no member.
@@ -29,6 +29,7 @@ class OffsetRequests {
   ErrorCode check(const Context& context, const wire::OffsetCommitRequest& request,
                   const Committer& committer) const;
 
+  ErrorCode check_remove(const Context& context, const wire::OffsetDeleteRequest& request) const;
   // Adds tombstones for everything that `group` has committed.
   void add_tombstones(std::string_view group, std::vector<Record>& records) const;
   // Tombstones for what is too old in `group`; and for the group, if nothing is left and nobody is in it.

@@ -78,9 +78,16 @@ std::uint32_t Reader::long_uvarint(const char* what) {
   return value;
 }
 
-// Negative = null. `wide`: the old form has four bytes (bytes, arrays) rather than two (strings).
+// Negative = null. `wide`: the old form has four bytes (bytes, arrays) rather than two (strings). A string is
+// no longer than two bytes can say in the new form either: what was read goes on into records of the old one.
 inline std::int64_t Reader::length(bool flexible, bool wide, const char* what) {
-  if (flexible) return static_cast<std::int64_t>(uvarint(what)) - 1;
+  if (flexible) {
+    const std::int64_t size = static_cast<std::int64_t>(uvarint(what)) - 1;
+    if (wide || size <= kMaxStringBytes) [[likely]]
+      return size;
+    fail(Failure::kRange, what, kMaxStringBytes, size);
+    return -1;
+  }
   return wide ? number<std::int32_t>(what) : number<std::int16_t>(what);
 }
 

@@ -32,6 +32,9 @@
 
 namespace moldau::wire {
 
+// Of every string on the wire and in records, in all versions.
+inline constexpr std::int64_t kMaxStringBytes = 0x7fff;
+
 class Reader {
  public:
   explicit Reader(ByteView input)

@@ -112,6 +112,20 @@ TEST(Reader, ACompactLengthOfFourBillionIsTooLongAndNotNull) {
   EXPECT_FALSE(array.ok());
 }
 
+TEST(Reader, ACompactStringIsNoLongerThanOneOfTheOldForm) {
+  const auto read = [](std::uint32_t size) {
+    Writer writer;
+    writer.uvarint(size + 1);
+    Bytes bytes = writer.to_bytes();
+    bytes.resize(bytes.size() + size, 'x');
+    Reader reader(bytes);
+    const std::size_t found = reader.string(true, "name").size();
+    return std::pair(found, reader.reason());
+  };
+  EXPECT_EQ(read(0x7fff), std::pair(std::size_t{0x7fff}, std::string()));
+  EXPECT_EQ(read(0x8000).second, "name: found 32768, out of range: the largest is 32767, at byte 3");
+}
+
 // FetchRequest's tag 1 is a struct of 12 bytes and its own tag section.
 Bytes fetch_with_tag(std::uint8_t size) {
   Writer writer;

@@ -11,6 +11,8 @@ void heartbeat(const CallPtr& call) {
   if (!call->read(request)) return;
   const std::string_view group = request.group_id;
   ask_group(call, group, std::move(request), [call](wire::ErrorCode error) {
+    // While the group is loaded its members go on as they are: clients of old do not know that error here.
+    if (error == wire::ErrorCode::kCoordinatorLoadInProgress) error = wire::ErrorCode::kNone;
     call->reply(wire::HeartbeatResponse{.error_code = code(error)});
   });
 }

@@ -19,6 +19,15 @@ void answer(Call& call, ErrorCode error, std::int64_t producer_id = -1) {
   call.reply(response);
 }
 
+// Transactions belong to a coordinator, and this broker has none (FindCoordinator says so).
+ErrorCode refusal(Call& call, const wire::InitProducerIdRequest& request) {
+  if (request.transactional_id->empty()) return ErrorCode::kInvalidRequest;
+  const std::int32_t timeout_ms = request.transaction_timeout_ms;
+  const std::int32_t most_ms = call.services().settings.get()->config.transaction_max_timeout_ms;
+  return timeout_ms <= 0 || timeout_ms > most_ms ? ErrorCode::kInvalidTransactionTimeout
+                                                 : ErrorCode::kNotCoordinator;
+}
+
 void allocate(const CallPtr& call) {
   Services& services = call->services();
   const controller::AllocateProducerIds request{.broker = services.node,
@@ -38,11 +47,7 @@ void allocate(const CallPtr& call) {
 void init_producer_id(const CallPtr& call) {
   wire::InitProducerIdRequest request;
   if (!call->read(request)) return;
-  // Transactions belong to a coordinator, and this broker has none (FindCoordinator says so).
-  if (request.transactional_id) {
-    return answer(
-        *call, request.transactional_id->empty() ? ErrorCode::kInvalidRequest : ErrorCode::kNotCoordinator);
-  }
+  if (request.transactional_id) return answer(*call, refusal(*call, request));
   const bool one_of_two = (request.producer_id == -1) != (request.producer_epoch == -1);
   if (one_of_two) return answer(*call, ErrorCode::kInvalidRequest);
   // Without a transactional id a producer that asks again gets a new id, whatever it had (KIP-360).
