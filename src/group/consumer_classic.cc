@@ -107,9 +107,12 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
     // The last of the others was the same process, in its former version.
     step.decision.records.clear();
     response.generation_id = group->epoch();
-    // Nobody has to join again if everybody else has what the targets say, and no more.
+    // Nobody has to join again if everybody has what the targets say, and no more; the one who is replaced
+    // may be on leave, and has no epoch then.
     const bool settled = std::ranges::all_of(group->members(), [&](const auto& entry) {
-      return &entry.second == replaced || entry.second.reconciled_to(group->target_epoch());
+      const auto& [member_id, member] = entry;
+      if (&member != replaced) return member.reconciled_to(group->target_epoch());
+      return member.revoking.empty() && without_epochs(member.assigned) == group->target(member_id);
     });
     const bool stale =
         !settled || group->target_epoch() < group->epoch() || replaced->topics != wanted.topics;

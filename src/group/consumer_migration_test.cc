@@ -324,6 +324,25 @@ TEST_F(MigrationTest, WhoWasGivenAnIdByAGroupThatIsEmptyNowAsksForAnother) {
   EXPECT_EQ(type(), "classic");
 }
 
+TEST_F(MigrationTest, AStaticMemberThatHadNotAllOfItsTargetGetsItInAClassicGroup) {
+  Classic c = classic_group();
+  Member m("m");
+  m.instance = "i";
+  EXPECT_EQ(beat(m), ErrorCode::kNone);
+  EXPECT_TRUE(m.owned.empty());  // c has not given anything back yet
+  EXPECT_EQ(leave(m, -2), ErrorCode::kNone);
+  while (heartbeat(c) == ErrorCode::kRebalanceInProgress) {
+    EXPECT_EQ(join(c), ErrorCode::kNone);
+    EXPECT_EQ(sync(c), ErrorCode::kNone);
+  }
+  EXPECT_EQ(c.owned.size(), 2u);
+  Classic again;
+  again.instance = "i";
+  EXPECT_EQ(join(again), ErrorCode::kNone);
+  EXPECT_EQ(type(), "classic");
+  EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
+}
+
 // A static member's successor wants what it wanted, so nothing but that would make a new target.
 TEST_F(MigrationTest, WhatTheLeaderHasNotSharedOutIsSharedOut) {
   Classic c;
