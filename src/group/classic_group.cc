@@ -290,6 +290,7 @@ Result<std::unique_ptr<ClassicGroup>> ClassicGroup::from_record(Timers& timers, 
   group->protocol_type_ =
       value.protocol_type.empty() ? std::nullopt : std::optional(std::string(value.protocol_type));
   group->protocol_name_ = value.protocol ? std::optional(std::string(*value.protocol)) : std::nullopt;
+  if (!value.leader) group->depose_leader();
   if (value.leader && group->has_member(*value.leader)) group->leader_ = *value.leader;
   group->state_ = group->members_.empty() ? State::kEmpty : State::kStable;
   group->previous_state_ = group->state_;

@@ -112,6 +112,8 @@ class ClassicGroup final : public Group {
   bool all_have_joined() const { return joining_ == members_.size() && pending_.empty(); }
   // The leader has not come back: one who has takes its place. False if nobody has.
   bool elect_joined_leader();
+  // The group must be rebalanced, and its record says so to who loads it.
+  void depose_leader() { leader_.reset(); }
   std::int32_t rebalance_timeout_ms() const;  // the longest of its members
 
   // Ids that were given out and have not been used yet (KIP-394).

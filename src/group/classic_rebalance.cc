@@ -175,7 +175,10 @@ void ClassicProtocol::adopt(Step step, ClassicGroup& group, bool rebalance) {
 void ClassicProtocol::loaded(Step step, ClassicGroup& group) {
   for (const auto& [id, member] : group.members()) keep_alive(step, *member);
   const auto most = static_cast<std::size_t>(step.context.config.group_max_size);
-  if (group.members().size() > most) prepare_rebalance(step, group, "it has more members than it may have");
+  if (group.members().size() > most)
+    return prepare_rebalance(step, group, "it has more members than it may have");
+  if (!group.members().empty() && group.leader().empty())
+    prepare_rebalance(step, group, "it was a consumer group");
 }
 
 }  // namespace moldau::group

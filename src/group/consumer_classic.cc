@@ -114,8 +114,10 @@ void ConsumerProtocol::join(Step step, const Caller& caller, const wire::JoinGro
       if (&member != replaced) return member.reconciled_to(group->target_epoch());
       return member.revoking.empty() && without_epochs(member.assigned) == group->target(member_id);
     });
-    const bool stale =
-        !settled || group->target_epoch() < group->epoch() || replaced->topics != wanted.topics;
+    const bool other_topics =
+        replaced->topics != wanted.topics ||
+        hashes_.group_hash(group->demands(), step.context.image) != group->metadata_hash();
+    const bool stale = !settled || other_topics || group->target_epoch() < group->epoch();
     go_back(step, *group, {}, &wanted, stale);
     return step.decision.answer(caller.reply_to, response);
   }
@@ -229,6 +231,8 @@ void ConsumerProtocol::go_back(Step step, const ConsumerGroup& group,
                                bool rebalance) {
   auto made = downgrade(step.context, timers_, group, without, heir);
   group.add_tombstones(step.decision.records);
+  // A rebalance that has begun is not in the log. Who loads the group begins it anew: it has no leader.
+  if (rebalance) made->depose_leader();
   step.decision.records.push_back(made->to_record());
   step.decision.notes.push_back("group " + group.name() + " goes back to the classic protocol");
   ClassicGroup& classic = groups_.put(std::move(made));

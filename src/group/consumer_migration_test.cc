@@ -343,6 +343,39 @@ TEST_F(MigrationTest, AStaticMemberThatHadNotAllOfItsTargetGetsItInAClassicGroup
   EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
 }
 
+TEST_F(MigrationTest, ARebalanceThatFollowsAMigrationOutlivesTheCoordinator) {
+  Classic c = classic_group();
+  Member m("m");
+  beat(m);
+  go_round(c, m);
+  EXPECT_EQ(m.owned.size(), 2u);
+  EXPECT_EQ(leave(m), ErrorCode::kNone);
+  EXPECT_EQ(type(), "classic");
+  restart();
+  EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
+  EXPECT_EQ(join(c), ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, subscription(c), *image_)),
+            ErrorCode::kNone);
+  EXPECT_EQ(c.owned, all_of("t"));
+  restart();
+  EXPECT_EQ(heartbeat(c), ErrorCode::kNone);
+}
+
+TEST_F(MigrationTest, ATopicThatGrewIsSharedOutAnewWithAMigration) {
+  Classic c = classic_group();
+  Member m("m");
+  m.instance = "i";
+  beat(m);
+  go_round(c, m);
+  EXPECT_EQ(leave(m, -2), ErrorCode::kNone);
+  add_partition("t", 4);
+  Classic again;
+  again.instance = "i";
+  EXPECT_EQ(join(again), ErrorCode::kNone);
+  EXPECT_EQ(type(), "classic");
+  EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
+}
+
 // A static member's successor wants what it wanted, so nothing but that would make a new target.
 TEST_F(MigrationTest, WhatTheLeaderHasNotSharedOutIsSharedOut) {
   Classic c;

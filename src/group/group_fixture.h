@@ -38,15 +38,22 @@ class GroupTest : public testing::Test {
     id.bytes[0] = static_cast<std::uint8_t>(name.front());
     id.bytes[15] = static_cast<std::uint8_t>(name.size());
     CHECK(delta.apply(metadata::encode_record(wire::TopicRecord{.name = name, .topic_id = id})));
-    for (int i = 0; i < partitions; ++i) {
-      const metadata::Partition partition{.index = PartitionIndex{i},
-                                          .leader = BrokerId{1},
-                                          .replicas = {BrokerId{1}},
-                                          .isr = {BrokerId{1}},
-                                          .directories = {metadata::kDirectoryUnassigned}};
-      CHECK(delta.apply(metadata::to_record(partition, id, 25)));
-    }
+    for (int i = 0; i < partitions; ++i) add_partition(delta, id, i);
     image_ = std::move(delta).finish({Offset{++metadata_offset_}, LeaderEpoch{1}, 1}).image;
+  }
+  // The next one of a topic that is there.
+  void add_partition(std::string_view topic, int index) {
+    metadata::Delta delta(image_);
+    add_partition(delta, image_->find_topic(topic)->id, index);
+    image_ = std::move(delta).finish({Offset{++metadata_offset_}, LeaderEpoch{1}, 1}).image;
+  }
+  static void add_partition(metadata::Delta& delta, const Uuid& topic, int index) {
+    const metadata::Partition partition{.index = PartitionIndex{index},
+                                        .leader = BrokerId{1},
+                                        .replicas = {BrokerId{1}},
+                                        .isr = {BrokerId{1}},
+                                        .directories = {metadata::kDirectoryUnassigned}};
+    CHECK(delta.apply(metadata::to_record(partition, topic, 25)));
   }
 
   Context context() {
