@@ -23,7 +23,8 @@ std::string OwnerSpec::to_string() const {
          " ConsumerGroupHeartbeat " + std::to_string(heartbeat_version) + " OffsetCommit " +
          std::to_string(commit_version) + " OffsetFetch " + std::to_string(fetch_version) + " JoinGroup " +
          std::to_string(join_version) + " rebalance " + std::to_string(rebalance_ms) +
-         (assignor.empty() ? "" : " " + assignor) + (instance_id ? " static " + *instance_id : "");
+         (assignor.empty() ? "" : " " + assignor) + (by_regex ? " by regex" : "") +
+         (instance_id ? " static " + *instance_id : "");
 }
 
 Owner::Owner(World& world, std::string name, OwnerSpec spec, OwnerBook& book)
@@ -34,7 +35,9 @@ Owner::Owner(World& world, std::string name, OwnerSpec spec, OwnerBook& book)
       classic_(spec_.classic) {
   standing().session_ms = kSessionMs;
   standing().rebalance_ms = spec_.rebalance_ms;
-  for (const auto& [topic, commits] : book_.topics()) names_.push_back(topic);
+  if (spec_.by_regex) regex_ = "t.*";
+  for (const auto& [topic, commits] : book_.topics())
+    if (!spec_.by_regex) names_.push_back(topic);
   start_anew(true);
 }
 
@@ -240,6 +243,7 @@ void Owner::start_anew(bool with_new_id) {
   assigned_.clear();
   told_.clear();
   planned_.reset();
+  seen_.clear();
   standing().asked.clear();
   tell_all_ = true;
   letting_go_ = revokes_ = settled_ = false;

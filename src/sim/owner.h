@@ -34,6 +34,7 @@ struct OwnerSpec {
   std::int32_t rebalance_ms = 1000;
   std::optional<std::string> instance_id{};
   std::string assignor{};  // empty: no wish
+  bool by_regex = false;   // subscribed, to begin with; needs ConsumerGroupHeartbeat 1
   bool classic = false;    // as it begins
   bool migrates = false;   // restarts now and then and speaks the other protocol
 
@@ -50,6 +51,12 @@ class Owner final : public Client {
   const TopicPartitions& held() const { return held_; }
   // What it is subscribed to, of the topics that there are.
   TopicPartitions wanted() const;
+  TopicPartitions all_partitions() const;  // … that anybody in the group may be subscribed to
+  // Of the classic protocol, and does not lead: new partitions are the leader's affair. Where a group came
+  // from the consumer protocol nobody may know that he leads.
+  bool follows() const { return classic_ && !planned_; }
+  // What there was when it was given what it has.
+  const TopicPartitions& seen() const { return seen_; }
 
   static constexpr std::int32_t kSessionMs = 1000;  // as machine.cc sets it for consumer groups
   static constexpr std::int64_t kPaceMs = 150;
@@ -104,7 +111,6 @@ class Owner final : public Client {
   void synced(const Asked& asked, const wire::SyncGroupResponse& response);
   void classic_heartbeat();
   void leave_classic();
-  TopicPartitions all_partitions() const;
 
   // owner_commit.cc
   void commit();
@@ -133,6 +139,7 @@ class Owner final : public Client {
   std::map<TopicPartition, std::int32_t> lacked_;  // at this epoch it had it not; since then it may have
   bool tell_all_ = true, letting_go_ = false, revokes_ = false;
   std::optional<TopicPartitions> planned_;  // as the leader of a classic group
+  TopicPartitions seen_;                    // as a member of one
   bool settled_ = false, committed_in_calm_ = false;
 };
 

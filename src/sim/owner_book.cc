@@ -78,15 +78,15 @@ void OwnerBook::died(Death death) {
   for (Standing& standing : standings_) standing.asked.clear();
 }
 
-bool OwnerBook::shared_out(const TopicPartitions& wanted, const std::vector<const TopicPartitions*>& held) {
+bool OwnerBook::shared_out(const TopicPartitions& wanted, const std::vector<TopicPartitions>& held) {
   std::size_t count = 0;
-  for (const TopicPartitions* one : held) {
-    count += one->size();
-    if (!std::ranges::includes(wanted, *one)) return false;
+  for (const TopicPartitions& one : held) {
+    count += one.size();
+    if (!std::ranges::includes(wanted, one)) return false;
   }
   if (count != wanted.size()) return false;
   return std::ranges::all_of(wanted, [&](const TopicPartition& partition) {
-    return std::ranges::any_of(held, [&](const TopicPartitions* one) { return one->contains(partition); });
+    return std::ranges::any_of(held, [&](const TopicPartitions& one) { return one.contains(partition); });
   });
 }
 

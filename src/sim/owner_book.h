@@ -68,7 +68,7 @@ class OwnerBook {
   std::uint64_t taken() const { return taken_; }
 
   // Everything of `wanted` is in exactly one of `held`, and nothing else is.
-  static bool shared_out(const TopicPartitions& wanted, const std::vector<const TopicPartitions*>& held);
+  static bool shared_out(const TopicPartitions& wanted, const std::vector<TopicPartitions>& held);
 
  private:
   struct Tenure {

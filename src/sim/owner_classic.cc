@@ -17,6 +17,8 @@ using wire::ErrorCode;
 constexpr std::int16_t kEmbedded = 1;  // version of subscriptions and assignments
 // A join waits for members that are gone, be it over two rebalances.
 constexpr std::int32_t kLongestJoinMs = 2 * (Owner::kSessionMs + 1500);
+// A leader that is not to share anything out does not know what there was to share.
+const TopicPartitions kNobodyKnows{{"", -1}};
 constexpr std::int16_t kFirstLeaveOfSeveral = 3;
 
 template <typename Message>
@@ -93,12 +95,13 @@ void Owner::sync(const wire::JoinGroupResponse& response) {
   texts.reserve(response.members.size());  // views into it must last
   planned_.reset();
   if (response.leader == id_) {
-    // Who is not to share anything out does not know what the others have.
-    planned_ = response.members.empty() || response.skip_assignment ? TopicPartitions{} : all_partitions();
-    std::vector<TopicPartitions> shares(response.members.size());
+    const bool shares_out = !response.members.empty() && !response.skip_assignment;
+    planned_ = shares_out ? all_partitions() : kNobodyKnows;
+    std::vector<TopicPartitions> shares(shares_out ? response.members.size() : 0);
     std::size_t next = 0;
-    for (const TopicPartition& partition : *planned_) shares[next++ % shares.size()].insert(partition);
-    for (std::size_t i = 0; i < shares.size() && !planned_->empty(); ++i) {
+    for (const TopicPartition& partition : *planned_)
+      if (shares_out) shares[next++ % shares.size()].insert(partition);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
       request.assignments.push_back({.member_id = response.members[i].member_id,
                                      .assignment = texts.emplace_back(encode_assignment(shares[i]))});
     }
@@ -130,6 +133,7 @@ void Owner::synced(const Asked& asked, const wire::SyncGroupResponse& response) 
   if (epochs_.empty() || epochs_.back() < epoch_) epochs_.push_back(epoch_);
   take(*partitions, asked.times->answered);
   assigned_ = held_;
+  seen_ = all_partitions();
   go_on_soon();
 }
 

@@ -4,6 +4,15 @@
 #include "sim/scenario.h"
 
 namespace moldau::sim {
+namespace {
+
+TopicPartitions both(const TopicPartitions& one, const TopicPartitions& other) {
+  TopicPartitions common;
+  std::ranges::set_intersection(one, other, std::inserter(common, common.end()));
+  return common;
+}
+
+}  // namespace
 
 void Scenario::make_group() {
   simenv::Random& random = world_.random;
@@ -61,6 +70,7 @@ OwnerSpec Scenario::owner_spec(simenv::Random& lot, int number, bool migrates) {
   spec.rebalance_ms = static_cast<std::int32_t>(lot.between(300, 1500));
   if (instance) spec.instance_id = "j" + std::to_string(number);
   if (lot.one_in(3)) spec.assignor = lot.one_in(2) ? "range" : "uniform";
+  spec.by_regex = spec.heartbeat_version >= 1 && lot.one_in(3);
   spec.migrates = migrates;
   spec.classic = migrates && !lot.one_in(4);
   return spec;
@@ -81,12 +91,19 @@ void Scenario::plan_death_in_commit(simenv::Random& lot) {
 // Each has settled, all in one epoch, and everything that one of them is subscribed to has one owner.
 bool Scenario::owners_agree() const {
   TopicPartitions wanted;
-  std::vector<const TopicPartitions*> held;
+  std::vector<TopicPartitions> held;
+  const bool no_leader = std::ranges::all_of(owners_, &Owner::follows);
   for (const Owner* owner : owners_) {
     if (!owner->done() || owner->epoch() != owners_.front()->epoch()) return false;
-    held.push_back(&owner->held());
     wanted.merge(owner->wanted());
+    // Of a topic that is gone, as the coordinator describes it.
+    held.push_back(both(owner->held(), owner->all_partitions()));
   }
+  // What nobody had to notice may be with nobody.
+  for (const Owner* owner : owners_)
+    if (no_leader) wanted = both(wanted, owner->seen());
+  for (TopicPartitions& one : held)
+    if (no_leader) one = both(one, wanted);
   return OwnerBook::shared_out(wanted, held);
 }
 
