@@ -105,7 +105,7 @@ bool ConnectionLimits::take_locked(const ListenerSpec& spec, const IpAddress& ad
   return true;
 }
 
-void ConnectionLimits::give_back(const std::string& listener, const IpAddress& address) {
+void ConnectionLimits::give_back(const std::string& listener, const IpAddress& address, bool claimed) {
   bool tell = false;
   {
     const std::lock_guard lock(mutex_);
@@ -113,6 +113,7 @@ void ConnectionLimits::give_back(const std::string& listener, const IpAddress& a
     CHECK(found != of_ip_.end() && total_ > 0);
     if (--found->second == 0) of_ip_.erase(found);
     --total_;
+    if (claimed) --being_closed_;  // at once, or another loop's claim would count it twice
     OfListener& of = of_listener_[listener];
     --of.connections;
     if (!of.exempt) --bound_;
@@ -139,11 +140,6 @@ std::int64_t ConnectionLimits::claim_excess(std::int64_t mine) {
   const std::int64_t claimed = std::min({left, mine, (to_close_ * mine + of_ - 1) / of_});
   being_closed_ += claimed;
   return claimed;
-}
-
-void ConnectionLimits::excess_closed(std::int64_t claimed) {
-  const std::lock_guard lock(mutex_);
-  being_closed_ -= claimed;
 }
 
 std::int32_t ConnectionLimits::limit_locked(const IpAddress& address) const {

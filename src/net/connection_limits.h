@@ -45,14 +45,14 @@ class ConnectionLimits {
   Admission ask(const ListenerSpec& listener, env::Instant now);
   // Counts one more. False: `address` has as many as it may have; counted in the rate only.
   bool take(const ListenerSpec& listener, const IpAddress& address, env::Instant now);
-  void give_back(const std::string& listener, const IpAddress& address);
+  // `claimed`: it was closed as one of claim_excess().
+  void give_back(const std::string& listener, const IpAddress& address, bool claimed = false);
 
   // Whether there are more than max.connections, and some of them to be closed.
   bool has_excess();
-  // A loop's part of them, that has `mine` connections on listeners that are bound; it says when they are
-  // closed. Each loop takes part once after has_excess() or too_many.
+  // A loop's part of them, that has `mine` connections on listeners that are bound; it gives them back as
+  // claimed ones. Each loop takes part once after has_excess() or too_many.
   std::int64_t claim_excess(std::int64_t mine);
-  void excess_closed(std::int64_t claimed);
 
   std::int32_t limit_of(const IpAddress& address) const;
   std::uint64_t refused() const;

@@ -63,6 +63,7 @@ class SocketConnection final : public env::Connection, public Watcher, private e
   std::size_t place = 0;        // in its worker's list
   bool waits_for_room = false;  // in its worker's other list
   bool exempt_from_max_connections = false;
+  bool claimed_as_excess = false;  // ConnectionLimits counts it as being closed
 
  private:
   void expired() override;

@@ -92,7 +92,7 @@ void Worker::ended(SocketConnection& connection, const IpAddress& address) {
   connections_.pop_back();
   if (connection.waits_for_room) std::erase(wait_for_room_, &connection);
   load_.fetch_sub(1, std::memory_order_relaxed);
-  limits_.give_back(connection.info().listener, address);
+  limits_.give_back(connection.info().listener, address, connection.claimed_as_excess);
   if (connections_.empty() && drained_) std::exchange(drained_, nullptr)();
 }
 
@@ -127,9 +127,11 @@ void Worker::close_excess() {
   };
   std::ranges::partial_sort(victims, victims.begin() + count, earlier);
   victims.resize(static_cast<std::size_t>(count));
-  for (SocketConnection* victim : victims) victim->end_now("there are more connections than max.connections");
+  for (SocketConnection* victim : victims) {
+    victim->claimed_as_excess = true;
+    victim->end_now("there are more connections than max.connections");
+  }
   counters().excess_closed.add(static_cast<std::uint64_t>(count));
-  limits_.excess_closed(count);
 }
 
 void Worker::drain(const std::function<void(env::Connection&)>& draining, std::function<void()> drained) {
