@@ -354,8 +354,7 @@ TEST_F(MigrationTest, ARebalanceThatFollowsAMigrationOutlivesTheCoordinator) {
   restart();
   EXPECT_EQ(heartbeat(c), ErrorCode::kRebalanceInProgress);
   EXPECT_EQ(join(c), ErrorCode::kNone);
-  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, subscription(c), *image_)),
-            ErrorCode::kNone);
+  EXPECT_EQ(sync(c, write_assignment({{topic("t"), {0, 1, 2, 3}}}, said_by(c), *image_)), ErrorCode::kNone);
   EXPECT_EQ(c.owned, all_of("t"));
   restart();
   EXPECT_EQ(heartbeat(c), ErrorCode::kNone);
