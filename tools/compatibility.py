@@ -10,8 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs/compatibility.md"
 BEGIN, END = "<!-- table of APIs: tools/compatibility.py -->", "<!-- end of table -->"
 # What a key that is not served belongs to, by the first key of each run.
-LATER = {"group": {8, 9, 11, 12, 13, 14, 15, 16, 42, 47, 68, 69}, "transactions": {24, 25, 26, 27, 28, 65, 66},
-         "security": {17, 29, 30, 31, 36, 38, 39, 40, 41, 50, 51}, "quotas": {48, 49}, "telemetry": {71, 72},
+LATER = {"transactions": {24, 25, 26, 27, 28, 65, 66},
+         "security": {17, 29, 30, 31, 36, 38, 39, 40, 41, 50, 51}, "quotas": {48, 49},
          "share groups": set(range(76, 80)) | set(range(83, 88)) | {90, 91, 92}, "streams groups": {88, 89},
          "clusters": {4, 5, 6, 7, 43, 45, 46, 52, 53, 54, 56, 58, 59, 62, 63, 64, 67, 70, 73, 80, 81, 82}}
 # The newest version of these is in Kafka 4.3's sources and not final: no broker advertises it (unstable.api.versions.enable aside).

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "broker/group_coordinators.h"
+#include "broker/group/coordinators.h"
 #include "broker/services.h"
 #include "controller/driver.h"
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "broker/group_partition.h"
+#include "broker/group/partition.h"
 #include "broker/services.h"
 #include "controller/requests.h"
 

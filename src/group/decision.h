@@ -1,5 +1,5 @@
 // What goes into the group coordinator's machine and what comes out of it. Plain values: the driver
-// (broker/group_coordinator.h) turns them into appends and replies.
+// (broker/group/coordinator.h) turns them into appends and replies.
 #pragma once
 
 #include <cstdint>

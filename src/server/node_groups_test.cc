@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "broker/group_partition.h"
+#include "broker/group/partition.h"
 #include "server/node_fixture.h"
 #include "wire/gen/find_coordinator.h"
 #include "wire/gen/heartbeat.h"

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/check.h"
-#include "broker/group_coordinators.h"
+#include "broker/group/coordinators.h"
 #include "config/load.h"
 #include "sim/world.h"
 

@@ -1,7 +1,7 @@
 // OffsetCommit: group/offset_commit.cc decides.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/offset_commit.h"
 
 namespace moldau::broker::api {

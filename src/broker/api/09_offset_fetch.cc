@@ -4,7 +4,7 @@
 
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_merge.h"
+#include "broker/group/merge.h"
 #include "wire/gen/offset_fetch.h"
 
 namespace moldau::broker::api {

@@ -1,7 +1,7 @@
 // JoinGroup: group/classic_join.cc decides, often when others have joined, too.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/join_group.h"
 
 namespace moldau::broker::api {

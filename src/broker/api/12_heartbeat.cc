@@ -1,7 +1,7 @@
 // Heartbeat of a member of a classic group: group/classic_sync.cc decides.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/heartbeat.h"
 
 namespace moldau::broker::api {

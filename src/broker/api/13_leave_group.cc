@@ -1,7 +1,7 @@
 // LeaveGroup: group/classic_sync.cc decides.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/leave_group.h"
 
 namespace moldau::broker::api {

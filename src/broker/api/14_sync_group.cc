@@ -1,7 +1,7 @@
 // SyncGroup: group/classic_sync.cc decides, when the leader has given everybody work.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/sync_group.h"
 
 namespace moldau::broker::api {

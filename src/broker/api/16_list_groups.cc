@@ -1,7 +1,7 @@
 // ListGroups: what all coordinators of this broker know; those that are loading are told of by the error.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_merge.h"
+#include "broker/group/merge.h"
 #include "wire/gen/list_groups.h"
 
 namespace moldau::broker::api {

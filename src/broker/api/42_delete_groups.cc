@@ -3,7 +3,7 @@
 
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_merge.h"
+#include "broker/group/merge.h"
 #include "wire/gen/delete_groups.h"
 
 namespace moldau::broker::api {

@@ -1,7 +1,7 @@
 // OffsetDelete: group/offset_expiry.cc decides.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/gen/offset_delete.h"
 
 namespace moldau::broker::api {

@@ -1,8 +1,8 @@
 // ConsumerGroupHeartbeat: group/consumer_heartbeat.cc decides.
 #include "broker/api/handlers.h"
 #include "broker/errors.h"
-#include "broker/group_ask.h"
-#include "broker/group_protocols.h"
+#include "broker/group/ask.h"
+#include "broker/group/protocols.h"
 #include "wire/gen/consumer_group_heartbeat.h"
 
 namespace moldau::broker::api {

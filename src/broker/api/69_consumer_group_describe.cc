@@ -4,8 +4,8 @@
 #include "broker/api/handlers.h"
 #include "broker/cluster_view.h"
 #include "broker/errors.h"
-#include "broker/group_merge.h"
-#include "broker/group_protocols.h"
+#include "broker/group/merge.h"
+#include "broker/group/protocols.h"
 #include "wire/gen/consumer_group_describe.h"
 
 namespace moldau::broker::api {

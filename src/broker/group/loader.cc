@@ -1,4 +1,4 @@
-#include "broker/group_loader.h"
+#include "broker/group/loader.h"
 
 #include <string>
 

@@ -18,7 +18,7 @@
 
 #include "broker/call.h"
 #include "broker/fanout.h"
-#include "broker/group_coordinators.h"
+#include "broker/group/coordinators.h"
 
 namespace moldau::broker {
 

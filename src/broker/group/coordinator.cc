@@ -1,11 +1,11 @@
-#include "broker/group_coordinator.h"
+#include "broker/group/coordinator.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "broker/group_alarm.h"
-#include "broker/group_loader.h"
-#include "broker/group_partition.h"
+#include "broker/group/alarm.h"
+#include "broker/group/loader.h"
+#include "broker/group/partition.h"
 #include "record/builder.h"
 
 namespace moldau::broker {

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-#include "broker/group_coordinator.h"
-#include "broker/group_partition.h"
+#include "broker/group/coordinator.h"
+#include "broker/group/partition.h"
 #include "metadata/delta.h"
 
 namespace moldau::broker {

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <limits>
 
-#include "broker/group_coordinator.h"
+#include "broker/group/coordinator.h"
 
 namespace moldau::broker {
 

@@ -1,8 +1,8 @@
-#include "broker/group_coordinators.h"
+#include "broker/group/coordinators.h"
 
 #include <utility>
 
-#include "broker/group_partition.h"
+#include "broker/group/partition.h"
 
 namespace moldau::broker {
 

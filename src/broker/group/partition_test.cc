@@ -1,4 +1,4 @@
-#include "broker/group_partition.h"
+#include "broker/group/partition.h"
 
 #include <gtest/gtest.h>
 #include <limits>

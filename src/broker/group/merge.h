@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "broker/group_ask.h"
+#include "broker/group/ask.h"
 #include "wire/reader.h"
 
 namespace moldau::broker {
