@@ -46,6 +46,7 @@ class NodeGroupsTest : public NodeTest {
                               .partitions = {{.partition_index = 0, .committed_offset = offset}}});
     wire::OffsetCommitResponse response;
     do {
+      response = {};  // what is decoded is added to what is there
       if (!client.ask(8, request, response)) return -1000;
     } while (response.topics.at(0).partitions.at(0).error_code == kLoading);
     return response.topics.at(0).partitions.at(0).error_code;
@@ -55,6 +56,7 @@ class NodeGroupsTest : public NodeTest {
     request.topics = {{.name = "shared", .partition_indexes = {0}}};
     wire::OffsetFetchResponse response;
     do {
+      response = {};
       if (!client.ask(7, request, response)) return -1000;
     } while (response.error_code == kLoading);
     return response.topics.at(0).partitions.at(0).committed_offset;
@@ -178,12 +180,13 @@ TEST_F(NodeGroupsTest, AFetchOfManyGroupsAsksAllTheirCoordinators) {
   }
   wire::OffsetFetchResponse response;
   ASSERT_TRUE(client.ask(8, request, response));
-  ASSERT_EQ(response.groups.size(), names.size());
-  for (std::size_t i = 0; i < names.size(); ++i) {
+  EXPECT_EQ(response.groups.size(), names.size());
+  for (std::size_t i = 0; i < response.groups.size(); ++i) {
     const auto& group = response.groups[i];
     EXPECT_EQ(group.group_id, names[i]);
     EXPECT_EQ(group.error_code, 0);
-    ASSERT_EQ(group.topics.size(), 1u) << names[i];
+    EXPECT_EQ(group.topics.size(), 1u) << names[i];
+    if (group.topics.empty()) continue;
     const auto& partitions = group.topics[0].partitions;
     EXPECT_EQ(partitions.size(), names[i] == "group3" ? 1u : 2u) << "all that there is: one partition";
     EXPECT_EQ(partitions.at(0).committed_offset,
