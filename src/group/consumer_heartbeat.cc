@@ -134,7 +134,7 @@ void ConsumerProtocol::heartbeat(Step step, const Caller& caller, const Request&
   const auto refused = [&](const Refusal& refusal) {
     step.decision.records.clear();
     response.error_code = code(refusal.error);
-    response.error_message = refusal.message;
+    if (!refusal.message.empty()) response.error_message = refusal.message;
     step.decision.answer(caller.reply_to, response, true);
   };
   if (const auto valid = check(step.context, request, caller.reply_to.version); !valid)

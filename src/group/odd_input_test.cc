@@ -115,6 +115,8 @@ TEST_F(OddInputTest, AMegabyteInAConsumersHeartbeatIsRefused) {
   a.topics.assign(100, std::string(10'500, 'x'));
   for (std::size_t i = 0; i < a.topics.size(); ++i) a.topics[i] += std::to_string(i);
   EXPECT_EQ(beat(a), ErrorCode::kUnknownServerError);
+  const auto told = answer<ConsumerGroupHeartbeatResponse>(ask(request_of(a)));
+  EXPECT_FALSE(told.error_message) << "as Kafka: no words, rather than empty ones";
   EXPECT_EQ(log_.size(), written);
   a = before;
   settle({&a, &b});
