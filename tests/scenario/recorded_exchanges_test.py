@@ -1,6 +1,6 @@
 """Whole exchanges of Kafka's own clients and tools with Kafka of their version (tests/golden/wire), sent again to Moldau: its
 answers differ from Kafka's in nothing but what is named here, each with its reason."""
-import gzip, json, re, unittest
+import concurrent.futures, gzip, json, re, unittest
 
 import exchanges
 import kafka_wire as wire
@@ -143,6 +143,14 @@ STOCK_2_5_1 = {  # its server.properties
 
 
 class Exchanges(unittest.TestCase):
+    """Each version has a broker of its own, and they are played at once: what takes time is what the recorded clients waited for."""
+
+    @classmethod
+    def setUpClass(cls):
+        pool = concurrent.futures.ThreadPoolExecutor(4)
+        cls.played = {v: pool.submit(getattr(cls("test_" + v), "play_" + v)) for v in ("4_3_1", "2_5_1", "0_9_0_1", "0_8_2_2")}
+        cls.addClassCleanup(pool.shutdown)
+
     def replay(self, version, excuses, before=None, **settings):
         """`before`: {story: what to do with the Replay before it}. How many (answers, records) were compared."""
         frames = exchanges.recorded(version)
@@ -166,28 +174,40 @@ class Exchanges(unittest.TestCase):
         with wire.Client(replay.port) as client:
             self.assertEqual(client.create_topic("w1", 2)[0], wire.NONE)
 
-    def test_4_3_1(self):
+    def play_4_3_1(self):
         compared = self.replay("4.3.1", excuses_of_4_3_1(),
                                {"console-consumer-group": lambda replay: replay.fill("w1", {1: 30})}, **{"node.id": 1})
-        self.assertEqual(compared, (462, 68))
+        return compared
 
-    def test_2_5_1(self):
+    def test_4_3_1(self):
+        self.assertEqual(self.played["4_3_1"].result(), (462, 68))
+
+    def play_2_5_1(self):
         compared = self.replay("2.5.1", excuses_of_2_5_1(),
                                {"console-consumer-group": lambda replay: replay.fill("w1", {0: 4, 1: 22, 2: 11})},
                                **STOCK_2_5_1 | {"node.id": 0})
-        self.assertEqual(compared, (290, 47))
+        return compared
 
-    def test_0_9_0_1(self):
+    def test_2_5_1(self):
+        self.assertEqual(self.played["2_5_1"].result(), (290, 47))
+
+    def play_0_9_0_1(self):
         def two_generations_later(replay):
             replay.later = b"newgroup", 2  # for the group was not forgotten: it became empty, and is joined again
 
         compared = self.replay("0.9.0.1", excuses_of_0_9_0_1(),
                                {"scala-producer": self.create_w1, "new-consumer-rebalance": two_generations_later}, **{"node.id": 0})
-        self.assertEqual(compared, (235, 68))
+        return compared
+
+    def test_0_9_0_1(self):
+        self.assertEqual(self.played["0_9_0_1"].result(), (235, 68))
+
+    def play_0_8_2_2(self):
+        compared = self.replay("0.8.2.2", [], {"scala-producer": self.create_w1}, **{"node.id": 0})
+        return compared
 
     def test_0_8_2_2(self):
-        compared = self.replay("0.8.2.2", [], {"scala-producer": self.create_w1}, **{"node.id": 0})
-        self.assertEqual(compared, (103, 44))
+        self.assertEqual(self.played["0_8_2_2"].result(), (103, 44))
 
 
 if __name__ == "__main__":
