@@ -14,6 +14,9 @@ set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  if(MOLDAU_SANITIZE)  # what it asks for where headers are precompiled (cmake/layer.cmake)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
+  endif()
 endif()
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wimplicit-fallthrough
@@ -24,6 +27,7 @@ set(MOLDAU_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=")
 if(MOLDAU_SANITIZE)
   add_compile_options(-fsanitize=${MOLDAU_SANITIZE} -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${MOLDAU_SANITIZE})
+  add_compile_options("SHELL:-Xclang -fno-pch-timestamp")
 endif()
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
