@@ -24,7 +24,7 @@ wire::Writer::Mark Call::begin_reply(wire::Writer& writer) const {
 
 void Call::send(std::shared_ptr<wire::Writer> writer, wire::Writer::Mark frame,
                 std::vector<env::FileSlice> slices) {
-  CHECK(writer->ok(), writer->error());
+  if (!writer->ok()) return close("the answer cannot be written: " + std::string(writer->error()));
   writer->end_frame(frame);
   env::Outbound out;
   const ByteView all = writer->view();

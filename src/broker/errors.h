@@ -8,6 +8,7 @@
 
 #include "broker/call.h"
 #include "wire/errors.h"
+#include "wire/text.h"
 
 namespace moldau::broker {
 
@@ -15,7 +16,7 @@ constexpr std::int16_t code(wire::ErrorCode error) { return static_cast<std::int
 
 // A text for a reply, null where there is none to tell.
 inline std::optional<std::string_view> text_or_null(Call& call, const std::string& text) {
-  return text.empty() ? std::nullopt : std::optional(call.keep(text));
+  return text.empty() ? std::nullopt : std::optional(call.keep(wire::sayable(text)));
 }
 
 // Topics that clients see as internal, and may not produce to (org.apache.kafka.common.internals.Topic).

@@ -6,6 +6,7 @@
 #include "group/classic_group.h"
 #include "group/machine.h"
 #include "group/offset_requests.h"
+#include "wire/text.h"
 
 namespace moldau::group {
 namespace {
@@ -78,8 +79,8 @@ Decision Machine::handle(const Context&, const Caller& caller, const wire::Descr
     out.group_state = "Dead";
     if (caller.reply_to.version < kFirstWithNotFound) continue;
     out.error_code = code(ErrorCode::kGroupIdNotFound);
-    out.error_message = texts.emplace_back("Group " + std::string(name) +
-                                           (group == nullptr ? " not found." : " is not a classic group."));
+    out.error_message = texts.emplace_back(wire::sayable(
+        "Group " + std::string(name) + (group == nullptr ? " not found." : " is not a classic group.")));
   }
   Decision decision;
   decision.answer(caller.reply_to, response);

@@ -214,7 +214,7 @@ void ConsumerProtocol::leave(Step step, const Caller& caller, const wire::LeaveG
   for (const auto& member : request.members) {
     const ErrorCode one = leave_one(member.member_id, member.group_instance_id);
     error = error || one != ErrorCode::kNone;
-    if (one == ErrorCode::kNone && member.reason)
+    if (one == ErrorCode::kNone)
       step.decision.notes.push_back("member " + std::string(member.member_id) + " leaves group " +
                                     group->name() + because(member.reason));
     response.members.push_back({.member_id = member.member_id,

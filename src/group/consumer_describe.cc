@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "group/consumer_protocol.h"
+#include "wire/text.h"
 
 namespace moldau::group {
 namespace {
@@ -64,9 +65,9 @@ void ConsumerProtocol::describe(Step step, const Caller& caller,
     const ConsumerGroup* group = groups_.find_as<ConsumerGroup>(name);
     if (group == nullptr) {
       out.error_code = code(ErrorCode::kGroupIdNotFound);
-      out.error_message =
-          texts.emplace_back("Group " + std::string(name) +
-                             (groups_.find(name) == nullptr ? " not found." : " is not a consumer group."));
+      out.error_message = texts.emplace_back(
+          wire::sayable("Group " + std::string(name) +
+                        (groups_.find(name) == nullptr ? " not found." : " is not a consumer group.")));
       continue;
     }
     out.group_state = group->state_name();

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "group/consumer_migration.h"
 #include "group/consumer_protocol.h"
+#include "wire/text.h"
 
 namespace moldau::group {
 namespace {
@@ -134,7 +135,8 @@ void ConsumerProtocol::heartbeat(Step step, const Caller& caller, const Request&
   const auto refused = [&](const Refusal& refusal) {
     step.decision.records.clear();
     response.error_code = code(refusal.error);
-    if (!refusal.message.empty()) response.error_message = refusal.message;
+    const std::string why = wire::sayable(refusal.message);
+    if (!why.empty()) response.error_message = why;
     step.decision.answer(caller.reply_to, response, true);
   };
   if (const auto valid = check(step.context, request, caller.reply_to.version); !valid)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/check.h"
 #include "wire/gen/consumer_protocol.h"
@@ -74,7 +75,9 @@ void add_records(const ConsumerGroup& group, std::vector<Record>& records) {
 std::string select_protocol(const std::vector<const ConsumerMember*>& members) {
   std::map<std::string, std::size_t> known, votes;
   for (const ConsumerMember* member : members) {
-    for (const Protocol& protocol : member->classic->protocols) ++known[protocol.name];
+    std::set<std::string_view> once;
+    for (const Protocol& protocol : member->classic->protocols)
+      if (once.insert(protocol.name).second) ++known[protocol.name];
   }
   for (const ConsumerMember* member : members) {
     const auto& protocols = member->classic->protocols;
@@ -195,11 +198,23 @@ Verdict<std::unique_ptr<ConsumerGroup>> upgrade(const Context& context, const Cl
   return made;
 }
 
+// Always so of members that joined here; not of what else may stand in the log.
+bool share_a_protocol(const ConsumerGroup& group, const std::vector<const ConsumerMember*>& without) {
+  std::vector<const ConsumerMember*> left;
+  for (const auto& [id, member] : group.members()) {
+    if (std::ranges::find(without, &member) != without.end()) continue;
+    if (!member.classic) return false;
+    left.push_back(&member);
+  }
+  return left.empty() || !select_protocol(left).empty();
+}
+
 bool downgrades(const Context& context, const ConsumerGroup& group,
                 const std::vector<const ConsumerMember*>& without, std::size_t heirs) {
   const auto classic_without =
       std::ranges::count_if(without, [](const ConsumerMember* m) { return m->classic.has_value(); });
   const std::size_t left = group.members().size() - without.size();
+  if (!share_a_protocol(group, without)) return false;
   return static_cast<std::size_t>(group.classic_members() - classic_without) == left && left + heirs > 0 &&
          may_downgrade(context.config) &&
          left + heirs <= static_cast<std::size_t>(context.config.group_max_size);
@@ -238,7 +253,9 @@ std::unique_ptr<ClassicGroup> downgrade(const Context& context, Timers& timers, 
          .subscription = said,
          .assignment = assignments.emplace_back(write_assignment(held, said, context.image))});
   }
-  auto made = *ClassicGroup::from_record(timers, group.name(), value);
+  auto stored = ClassicGroup::from_record(timers, group.name(), value);
+  CHECK(stored, stored.error().message);
+  auto made = std::move(*stored);
   for (const ConsumerMember* member : members) {
     made->set_protocols(*made->find(member->id), member->classic->protocols);
   }

@@ -68,6 +68,10 @@ Status ConsumerProtocol::apply_member(wire::Reader& reader, const Value& bytes) 
   TRY_ASSIGN(key, read_key<wire::ConsumerGroupMemberMetadataKey>(reader));
   if (bytes) {
     TRY_ASSIGN(value, read_value<wire::ConsumerGroupMemberMetadataValue>(*bytes));
+    if (value.classic_member_metadata && value.classic_member_metadata->supported_protocols.empty())
+      return fail(
+          ErrorKind::kCorrupt,
+          "ConsumerGroupMemberMetadataValue: classic_member_metadata: expected a protocol, found none");
     ConsumerGroup& group = made(key.group_id);
     const ConsumerMember* known = group.find(key.member_id);
     ConsumerMember member = known != nullptr ? *known : ConsumerMember{.id = std::string(key.member_id)};

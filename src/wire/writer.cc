@@ -70,7 +70,7 @@ void Writer::raw(ByteView bytes) {
 }
 
 void Writer::string(bool flexible, std::string_view text) {
-  if (text.size() > (flexible ? kMaxLength : kMaxShortString)) [[unlikely]] {
+  if (text.size() > kMaxShortString) [[unlikely]] {  // in both forms: nobody would read it
     return refuse("a string of " + std::to_string(text.size()) + " bytes");
   }
   if (flexible)

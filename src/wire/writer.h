@@ -3,7 +3,7 @@
 // The buffer is meant to live long: a connection appends the replies of a turn, sends them, clear()s and
 // keeps the memory. Records that are not in memory leave a hole: their length is written, their bytes are
 // not, and holes() says which bytes belong where. What cannot be written (null where the version has none, a
-// value that the version cannot carry, a string of 32 KiB in the old form) is a mistake of the caller, not of
+// value that the version cannot carry, a string of 32 KiB) is a mistake of the caller, not of
 // a peer: error() names message and field, ok() stays false. One thread.
 #pragma once
 

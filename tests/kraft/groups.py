@@ -30,8 +30,10 @@ class Speaker(talk.Talk):
         super().__init__(port)
         for group in groups:
             self.client.find_coordinator(group)
+            end = time.monotonic() + 60
             while self.describe(group, silent=True)["error"] in LOADING:
-                time.sleep(0.05)    # nobody tells when a coordinator has loaded
+                assert time.monotonic() < end, f"the coordinator of {group} has not loaded within 60 s"
+                time.sleep(0.05)    # nobody tells when it has
 
     def commit(self, group, offsets, member="", generation=-1):
         """errors; offsets: {partition: offset}"""

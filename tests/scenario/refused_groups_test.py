@@ -51,6 +51,21 @@ TOO_LONG = [(OFFSET_COMMIT, 8, commit(LONG)), (JOIN_GROUP, 6, join(LONG, None)),
             (CONSUMER_GROUP_HEARTBEAT, 1, heartbeat(topics=[], regex=LONG))]
 
 
+def about(name):
+    """(key, version, body) of requests whose refusal repeats `name`."""
+    tags, old, config = b"\0", wire.string, wire.string("x") + wire.nullable("y")
+    topic = lambda n, configs: wire.array([old(n) + struct.pack(">ih", 1, 1) + wire.array([]) + wire.array(configs)]) + struct.pack(">i?", 9000, False)
+    altered = lambda kind, n, c: wire.array([struct.pack(">b", kind) + old(n) + wire.array([c])]) + b"\0"
+    longs = lambda: (old(name) + wire.nullable("y"), old("retention.ms") + wire.nullable(name))
+    return [(69, 1, tags + compacts([compact(name)]) + b"\0" + tags), (15, 6, tags + compacts([compact(name)]) + b"\0" + tags),
+            (CONSUMER_GROUP_HEARTBEAT, 1, tags + heartbeat(group=name, member=name, topics=[], regex="(" + name[1:])),
+            (19, 2, topic(name, [])), *((19, 2, topic("new", [c])) for c in longs()),
+            *((32, 1, wire.array([struct.pack(">b", kind) + old(name) + struct.pack(">i", -1)]) + b"\0") for kind in (2, 4, 8, 16, 32)),
+            *((33, 0, altered(kind, name, config)) for kind in (2, 4, 8, 16, 32)),
+            *((33, 0, altered(kind, "g", c)) for kind in (2, 4, 16, 32) for c in longs()),
+            *((44, 0, wire.array([struct.pack(">b", kind) + old(name) + wire.array([old("x") + b"\0" + wire.nullable("y")])]) + b"\0") for kind in (2, 4, 16, 32))]
+
+
 def group_record(group, members, protocol):
     """(key, value) of a GroupMetadata record, version 3."""
     one = [wire.string(m) + wire.nullable(None) + wire.string("c") + wire.string("h") + struct.pack(">iiii", 1000, 1000, 0, 0) for m in members]
@@ -69,6 +84,23 @@ class OddGroups(unittest.TestCase):
                     self.assertTrue(odd.is_closed(), (key, version))
             self.assertIn("found 40000, out of range: the largest is 32767", broker.log())
             self.assertEqual(client.heartbeat("g", 1, "m"), UNKNOWN_MEMBER_ID)
+
+    def test_texts_about_the_longest_names_fit_a_string(self):
+        """Longer than a name, the text about it was; the broker must not end for that."""
+        longest = "x" * 32_767
+        with Moldau(**SETTINGS) as broker:
+            with wire.Client(broker.port) as client:
+                client.find_coordinator("g")
+                client.find_coordinator(longest)
+            for key, version, body in about(longest):
+                with wire.Client(broker.port) as odd:
+                    odd.send(key, version, body)
+                    try:
+                        odd.receive()
+                    except wire.Closed:
+                        pass
+                with wire.Client(broker.port) as client:
+                    self.assertEqual(client.heartbeat("g", 1, "m"), UNKNOWN_MEMBER_ID, (key, version))
 
     def test_records_that_no_broker_writes_do_not_keep_it_from_starting(self):
         with Moldau(**SETTINGS) as broker:

@@ -14,6 +14,7 @@
 #include "broker/fanout.h"
 #include "broker/services.h"
 #include "wire/gen/produce.h"
+#include "wire/text.h"
 
 namespace moldau::broker::api {
 namespace {
@@ -216,7 +217,8 @@ void Produce::fill(ProduceResponse::PartitionProduceResponse& out, Part& part) {
   out.error_message = text_or_null(*call_, part.outcome.message);
   for (record::RecordError& wrong : part.record_errors) {
     out.record_errors.push_back(
-        {.batch_index = wrong.index, .batch_index_error_message = call_->keep(std::move(wrong.message))});
+        {.batch_index = wrong.index,
+         .batch_index_error_message = call_->keep(wire::sayable(std::move(wrong.message)))});
   }
 }
 

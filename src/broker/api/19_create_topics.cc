@@ -4,6 +4,7 @@
 #include "broker/errors.h"
 #include "broker/services.h"
 #include "wire/gen/create_topics.h"
+#include "wire/text.h"
 
 namespace moldau::broker::api {
 namespace {
@@ -70,7 +71,7 @@ void create_topics(const CallPtr& call) {
     for (const auto& topic : request.topics) {
       failed.topics.push_back({.name = topic.name,
                                .error_code = code(ErrorCode::kNotController),
-                               .error_message = call->keep(reply.error().message)});
+                               .error_message = call->keep(wire::sayable(reply.error().message))});
     }
     call->reply(failed);
   });

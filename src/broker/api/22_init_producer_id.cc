@@ -47,9 +47,9 @@ void allocate(const CallPtr& call) {
 void init_producer_id(const CallPtr& call) {
   wire::InitProducerIdRequest request;
   if (!call->read(request)) return;
-  if (request.transactional_id) return answer(*call, refusal(*call, request));
   const bool one_of_two = (request.producer_id == -1) != (request.producer_epoch == -1);
   if (one_of_two) return answer(*call, ErrorCode::kInvalidRequest);
+  if (request.transactional_id) return answer(*call, refusal(*call, request));
   // Without a transactional id a producer that asks again gets a new id, whatever it had (KIP-360).
   if (const auto id = call->services().producer_ids.take()) return answer(*call, ErrorCode::kNone, *id);
   allocate(call);

@@ -4,6 +4,7 @@
 #include "broker/errors.h"
 #include "broker/services.h"
 #include "wire/gen/create_partitions.h"
+#include "wire/text.h"
 
 namespace moldau::broker::api {
 namespace {
@@ -47,7 +48,7 @@ void create_partitions(const CallPtr& call) {
       for (const auto& topic : request.topics) {
         response.results.push_back({.name = topic.name,
                                     .error_code = code(ErrorCode::kNotController),
-                                    .error_message = call->keep(reply.error().message)});
+                                    .error_message = call->keep(wire::sayable(reply.error().message))});
       }
     }
     call->reply(response);

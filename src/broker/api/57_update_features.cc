@@ -5,6 +5,7 @@
 #include "broker/errors.h"
 #include "broker/services.h"
 #include "wire/gen/update_features.h"
+#include "wire/text.h"
 
 namespace moldau::broker::api {
 namespace {
@@ -27,7 +28,7 @@ void update_features(const CallPtr& call) {
     wire::UpdateFeaturesResponse response;
     if (!reply) {
       response.error_code = code(wire::ErrorCode::kNotController);
-      response.error_message = call->keep(reply.error().message);
+      response.error_message = call->keep(wire::sayable(reply.error().message));
       return call->reply(response);
     }
     response.error_code = code(reply->error.code);

@@ -4,6 +4,7 @@
 #include "broker/services.h"
 #include "controller/topic_name.h"
 #include "wire/gen/describe_producers.h"
+#include "wire/text.h"
 
 namespace moldau::broker::api {
 namespace {
@@ -50,7 +51,7 @@ void describe_producers(const CallPtr& call) {
       const auto partition = local ? local->at(index) : nullptr;
       if (invalid) {
         out.error_code = code(ErrorCode::kInvalidTopicException);
-        out.error_message = call->keep(*invalid);
+        out.error_message = call->keep(wire::sayable(*invalid));
       } else if (partition == nullptr) {
         out.error_code = code(call->services().absent(topic.name, index));
         // As Kafka tells them apart: of a topic that is there it says no more than the error.
