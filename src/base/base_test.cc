@@ -4,6 +4,7 @@
 #include "base/crc.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/utf16.h"
 #include "base/uuid.h"
 #include "base/varint.h"
 
@@ -49,6 +50,14 @@ TEST(Uuid, TextFormIsKafkas) {
   EXPECT_EQ(Uuid{}.to_string(), "AAAAAAAAAAAAAAAAAAAAAA");
   EXPECT_FALSE(Uuid::parse("too short"));
   EXPECT_FALSE(Uuid::parse("BI0VniavN7yBI0VniavN9="));
+}
+
+TEST(Utf16, CountsAndSpellsAsJava) {
+  EXPECT_EQ(to_utf16("a\u00e9\u20ac"), u"a\u00e9\u20ac");
+  EXPECT_EQ(to_utf16("\U0001d11e"), u"\U0001d11e") << "a pair of surrogates";
+  EXPECT_EQ(to_utf16("\x80x"), u"\ufffdx") << "a continuation of nothing";
+  EXPECT_EQ(to_utf16("\xe2\x82"), u"\ufffd\ufffd") << "cut short";
+  EXPECT_EQ(to_utf16("\xf8x"), u"\ufffdx");
 }
 
 TEST(Result, TryHandsTheErrorOn) {

@@ -4,11 +4,14 @@
 // holds on to what it is to give back, crashes, leaves, comes back with old, future and foreign names and
 // epochs. OwnerBook and GroupBook say what must hold.
 //
-//            consumer protocol                         classic protocol
-//   out ──find()──▶ found ──heartbeat()──▶ in   │   found ──join()──▶ joined ──sync()──▶ in
-//    ▲                ▲  epoch 0, owns nothing  │     ▲                                  │ told to join
-//    again: │                └── fenced, not known ────┤     └── it gives up all it has ─────────┘ or not
-//    known └── the coordinator is elsewhere, or loading
+// clang-format off
+//   consumer protocol                              classic protocol
+//   out ──find()──▶ found ──heartbeat()──▶ in      out ──find()──▶ found ──join()──▶ joined ──sync()──▶ in
+//    ▲                ▲  epoch 0, owns nothing │      ▲               ▲                                 │
+//    │                └─ fenced, not known ────┤      │               └─ told to join, not known: ──────┤
+//    │                                         │      │                  it gives up all it has         │
+//    └─ the coordinator is elsewhere, loading ─┘      └─ the coordinator is elsewhere, loading ─────────┘
+// clang-format on
 //
 // Where a reply was lost it does not know what it was told: it asks for all again. One thread.
 #pragma once

@@ -15,7 +15,8 @@ from scenario import wait_until
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
 MESSAGES = codec.messages()
-API_VERSIONS, PRODUCE = 18, 0
+API_VERSIONS, PRODUCE, FETCH = 18, 0, 1
+IDLE_MS = 1  # for Fetches that Kafka had nothing for: its clients have waited, nobody has to again
 GENERATION_FOLLOWS_GROUP = {8, 12, 14}  # OffsetCommit, Heartbeat, SyncGroup
 # What later requests repeat of these is put in place there.
 IDS = {"topic_id", "member_id", "leader", "session_id", "producer_id", "cluster_id", "client_instance_id", "replica_directory_id"}
@@ -130,15 +131,18 @@ def text(name):
 
 class Replay:
     """Sends frames in their recorded order, one connection for each recorded one, and compares the answers. `not_served`: API
-    keys whose requests are left out."""
+    keys whose requests are left out. `paced`: stories that wait as long as they did."""
 
-    def __init__(self, port, excuses=(), not_served=()):
+    def __init__(self, port, excuses=(), not_served=(), paced=()):
         self.port, self.excuses, self.not_served = port, excuses, not_served
         self.connections, self.sent, self.ids = {}, {}, Ids()
+        self.paced, self.idle = paced, set()  # (connection, correlation id)
         self.later = None  # (group, by how many generations it is ahead of Kafka's)
         self.wrong, self.compared, self.records_compared = [], 0, 0
 
     def play(self, frames):
+        self.idle |= {(f["conn"], f["correlation"]) for f in frames
+                      if f["dir"] != "req" and f["api_key"] == FETCH and f["story"] not in self.paced and not fetched(f)}
         for frame in frames:
             if frame["api_key"] not in self.not_served:
                 if frame["conn"] not in self.connections:
@@ -150,6 +154,9 @@ class Replay:
         raw = self.ids.put_into(raw)
         if self.later and frame["api_key"] in GENERATION_FOLLOWS_GROUP:
             raw = with_later_generation(raw, *self.later)
+        if (frame["conn"], frame["correlation"]) in self.idle:
+            at = body_at(frame, raw) + (4 if frame["version"] < 15 else 0)  # behind replica_id
+            raw = raw[:at] + struct.pack(">i", IDLE_MS) + raw[at + 4:]
         frame_sent = struct.pack(">i", len(raw)) + raw
         self.sent[frame["conn"], frame["correlation"]] = frame_sent
         client.socket.sendall(frame_sent)
@@ -229,9 +236,18 @@ def body(message, frame, raw):
     return codec.Decoder(message, frame["version"], raw[5 if flexible else 4:]).all()
 
 
+def fetched(frame):
+    """Whether a Fetch was answered with records."""
+    found = body(MESSAGES[FETCH, "response"], frame, bytes.fromhex(frame["hex"]))
+    return any(p["records"] for t in found["responses"] for p in t["partitions"])
+
+
+def body_at(frame, raw):
+    """Where a request's body begins: behind key, version, correlation id, client id, and tags in flexible versions."""
+    message = MESSAGES[frame["api_key"], "request"]
+    return 10 + max(0, struct.unpack_from(">h", raw, 8)[0]) + (message.flexible is not None and frame["version"] >= message.flexible)
+
+
 def acks_of(frame, raw):
-    """Of a Produce request; its header: key, version, correlation id, client id, and tags in flexible versions."""
-    message = MESSAGES[PRODUCE, "request"]
-    flexible = message.flexible is not None and frame["version"] >= message.flexible
-    client_id = struct.unpack_from(">h", raw, 8)[0]
-    return codec.Decoder(message, frame["version"], raw[10 + max(0, client_id) + flexible:]).all()["acks"]
+    """Of a Produce request."""
+    return codec.Decoder(MESSAGES[PRODUCE, "request"], frame["version"], raw[body_at(frame, raw):]).all()["acks"]

@@ -142,6 +142,10 @@ STOCK_2_5_1 = {  # its server.properties
     "transaction.state.log.num.partitions": 2, "transaction.state.log.replication.factor": 1, "transaction.state.log.min.isr": 1}
 
 
+# Its members get targets once in group.consumer.assignment.interval.ms.
+PACED = {"consumer-kip848-rebalance"}
+
+
 class Exchanges(unittest.TestCase):
     """Each version has a broker of its own, and they are played at once: what takes time is what the recorded clients waited for."""
 
@@ -158,7 +162,7 @@ class Exchanges(unittest.TestCase):
         self.assertLessEqual(set(LEFT_OUT[version]), set(stories))
         with Moldau(**SETTINGS | settings) as broker, wire.Client(broker.port) as client:
             self.assertFalse(set(NOT_SERVED) & set(client.api_versions()))
-            replay = exchanges.Replay(broker.port, excuses, NOT_SERVED)
+            replay = exchanges.Replay(broker.port, excuses, NOT_SERVED, PACED)
             try:
                 for story in [s for s in stories if s not in LEFT_OUT[version]]:
                     (before or {}).get(story, lambda replay: None)(replay)

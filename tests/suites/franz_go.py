@@ -4,6 +4,7 @@ import os, re, subprocess
 from suite import FAILED, PASSED, SKIPPED, Outcome, Suite, process, text_of
 
 MODULE, VERSION = "github.com/twmb/franz-go", "v1.22.2"
+NEEDS_GO_1 = 26
 USES_A_BROKER = re.compile(r"\b(newTestClient|getSeedBrokers|tmp[A-Z]\w*)\(")
 
 
@@ -14,10 +15,16 @@ class FranzGo(Suite):
     tools = ("go",)
     limit_s = 900
 
+    def missing(self):
+        version = "" if super().missing() else subprocess.run(["go", "env", "GOVERSION"], text=True, capture_output=True).stdout
+        found = re.match(r"go1\.(\d+)", version)
+        old = found and int(found[1]) < NEEDS_GO_1
+        return f"Go 1.{NEEDS_GO_1} or newer is needed, found {version.strip()}" if old else super().missing()
+
     def prepare(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "go.mod").exists():
-            (self.folder / "go.mod").write_text("module moldau/suites\n\ngo 1.26\n")
+            (self.folder / "go.mod").write_text(f"module moldau/suites\n\ngo 1.{NEEDS_GO_1}\n")
             (self.folder / "kgo.go").write_text(f'package suites\n\nimport _ "{MODULE}/pkg/kgo"\n')
         self.once("install", ["go", "get", "-t", f"{MODULE}/pkg/kgo@{VERSION}"])
         self.once("build", ["go", "test", "-c", "-o", "kgo.test", f"{MODULE}/pkg/kgo"])

@@ -47,12 +47,24 @@ def chosen(options):
     return [s() for s in SUITES if s.name in names]
 
 
-def in_own_network(options):
+def prepared(suites):
+    """Those that could be installed and built; of the others it says why not."""
+    ready = []
+    for suite in suites:
+        try:
+            suite.prepare()
+            ready.append(suite)
+        except SystemExit as why:
+            print(f"failed  {suite.name}: {why}", flush=True)
+    return ready
+
+
+def in_own_network(suites):
     """Runs this program again where the loopback has 127.0.0.2 too: with 127.0.0.1 alone, glibc's AI_ADDRCONFIG finds no names."""
     inner = 'ip link set lo up && ip addr add 127.0.0.2/8 dev lo && exec "$@"'
     user = [] if os.geteuid() == 0 else ["--map-root-user"]
     command = ["unshare", "--net", *user, "--", "sh", "-c", inner, "sh", sys.executable, os.path.abspath(__file__), *sys.argv[1:]]
-    return subprocess.run(command, env={**os.environ, INSIDE: "1"}).returncode
+    return subprocess.run(command, env={**os.environ, INSIDE: ",".join(s.name for s in suites)}).returncode
 
 
 def units_of(suite, options, recorded):
@@ -123,12 +135,13 @@ def main():
     options = arguments()
     suites = [s for s in chosen(options) if not s.missing()]
     if INSIDE not in os.environ:
-        subprocess.run([HERE.parent / "interop/setup", "kafka", KAFKA], check=True)
+        if subprocess.run([HERE.parent / "interop/setup", "kafka", KAFKA]).returncode:
+            return 1
         for suite in chosen(options):
             print(f"skipped: {suite.name}: {suite.missing()}" if suite.missing() else f"{suite.name}: {suite.source}", flush=True)
-        for suite in suites:
-            suite.prepare()
-        return in_own_network(options)
+        ready = prepared(suites)
+        return in_own_network(ready) or int(len(ready) < len(suites)) if ready else 1
+    suites = [s for s in suites if s.name in os.environ[INSIDE].split(",")]
     recorded, lines = results.load(results.RECORDED), []
     def keep(found):
         for path in [CACHE / f"results-{options.broker}.tsv"] + ([results.RECORDED] if options.record else []):
