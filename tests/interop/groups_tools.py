@@ -90,6 +90,8 @@ def plain(text, port, node):
             continue
         line = re.sub(r"\bHashSet\(", "Set(", line.removeprefix('Exception in thread "main" '))  # Scala 2.12 was recorded; our host
         line = re.sub(r" +", " ", line).strip()
+        if told := re.match(r"(Option \[.*\] takes one of these options: )(.*)", line):  # a set's order, another in each JVM
+            line = told[1] + ", ".join(sorted(told[2].split(", ")))
         if line:
             lines.append(line)
     return lines
