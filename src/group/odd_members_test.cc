@@ -25,14 +25,11 @@ class OddMembers : public GroupTest {
  protected:
   static JoinGroupRequest join(std::string_view member, std::optional<std::string_view> instance,
                                std::optional<std::string_view> reason = {}) {
-    return {.group_id = "g",
-            .session_timeout_ms = 6'000,
-            .rebalance_timeout_ms = 10'000,
-            .member_id = member,
-            .group_instance_id = instance,
-            .protocol_type = "consumer",
-            .protocols = {{.name = "range", .metadata = kSubscribedToT}},
-            .reason = reason};
+    JoinGroupRequest request = join_request(kSubscribedToT, member, instance);
+    request.session_timeout_ms = 6'000;
+    request.rebalance_timeout_ms = 10'000;
+    request.reason = reason;
+    return request;
   }
   Ticket sync(std::string_view member, std::int32_t generation,
               std::optional<std::string_view> instance = {}) {
