@@ -86,6 +86,8 @@ class Member:
 
     def listen(self):
         for line in self.process.stdout:
+            if not line.endswith("\n"):
+                break  # it was killed in the midst of a word
             with self.group.lock:
                 self.group.hear(self, line.split())
         with self.group.lock:
